@@ -69,8 +69,7 @@ export function assertAlmostEquals(actual: number, expected: number, tolerance?:
   const limit = tolerance ?? (isFinite(expected) ? Math.abs(expected * 1e-7) : 1e-7);
   const delta = Math.abs(expected - actual);
   if (delta <= limit) return;
-  const text =
-    `Expected actual: "${actual}" to be close to "${expected}": delta "${delta}" is greater than "${limit}"`;
+  const text = `Expected actual: "${actual}" to be close to "${expected}": delta "${delta}" is greater than "${limit}"`;
   throw new AssertionError(withMessage(text, msg));
 }
 
