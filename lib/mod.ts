@@ -1,0 +1,10 @@
+/**
+ * Boots a Linux kernel on a CPU written in TypeScript, inside your own program.
+ *
+ * @module
+ */
+export { Guest } from "./guest.ts";
+export type { EngineName, GuestOptions, UnpackPlace } from "./guest.ts";
+export { GuestError } from "./guest_error.ts";
+export type { HostConsole } from "./host_console.ts";
+export type { StopReason } from "./engine/engine.ts";
