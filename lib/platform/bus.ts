@@ -24,6 +24,26 @@ export interface BusDevice {
   write(offset: number, width: Width, value: number): void;
 }
 
+/** A device of 8-bit registers: a wider access is as many accesses to the registers that follow, as on the ISA bus. */
+export abstract class ByteDevice implements BusDevice {
+  /** Read the register at `offset`: 0 to 255. */
+  abstract readByte(offset: number): number;
+  /** Write `value`, 0 to 255, to the register at `offset`. */
+  abstract writeByte(offset: number, value: number): void;
+
+  /** Read `width` registers from `offset`, the first lowest. */
+  read(offset: number, width: Width): number {
+    let value = this.readByte(offset);
+    for (let i = 1; i < width; i++) value += this.readByte(offset + i) * 2 ** (8 * i);
+    return value;
+  }
+
+  /** Write `width` registers from `offset`, the first with the lowest byte. */
+  write(offset: number, width: Width, value: number): void {
+    for (let i = 0; i < width; i++) this.writeByte(offset + i, (value >>> (8 * i)) & 0xff);
+  }
+}
+
 interface Range {
   readonly start: number;
   readonly end: number;
@@ -31,10 +51,22 @@ interface Range {
   readonly name: string;
 }
 
-/** An address space made of ranges; nothing answers elsewhere: reads give all ones, writes are lost, as on a PC. */
+/**
+ * An address space made of ranges; nothing answers elsewhere: reads give all ones, writes are lost, as on a PC.
+ *
+ * The lowest addresses may be looked up in a table, one entry per address: a port access costs an engine's exit, and a
+ * driver polls several devices in turn, so that remembering the last range alone would not help it.
+ */
 export class AddressSpace implements Bus {
-  #ranges: Range[] = [];
+  /** Number 0 is no range: what the table holds where nothing answers. */
+  #ranges: (Range | undefined)[] = [undefined];
   #last: Range | undefined;
+  readonly #table: Uint16Array;
+
+  /** @param tableSize how many addresses from 0 are looked up in a table; 0x10000 for the whole port space */
+  constructor(tableSize: number = 0) {
+    this.#table = new Uint16Array(tableSize);
+  }
 
   /**
    * Let `device` answer `length` addresses from `start`.
@@ -43,19 +75,22 @@ export class AddressSpace implements Bus {
    */
   register(start: number, length: number, device: BusDevice, name: string): void {
     const end = start + length;
-    const other = this.#ranges.find((range) => start < range.end && range.start < end);
+    const other = this.#ranges.find((range) => range && start < range.end && range.start < end);
     if (other) {
       throw new RangeError(
         `"${name}" at 0x${start.toString(16)} overlaps "${other.name}" at 0x${other.start.toString(16)}`,
       );
     }
+    this.#table.fill(this.#ranges.length, start, end);
     this.#ranges.push({ start, end, device, name });
   }
 
   /** Take back the range that starts at `start`. */
   unregister(start: number): void {
-    this.#ranges = this.#ranges.filter((range) => range.start !== start);
+    this.#ranges = this.#ranges.filter((range) => range?.start !== start);
     this.#last = undefined;
+    this.#table.fill(0);
+    this.#ranges.forEach((range, index) => range && this.#table.fill(index, range.start, range.end));
   }
 
   /** Read; an access that no single device covers is split into bytes, unclaimed ones read as 0xFF. */
@@ -72,12 +107,13 @@ export class AddressSpace implements Bus {
   write(address: number, width: Width, value: number): void {
     const range = this.#find(address);
     if (range && address + width <= range.end) range.device.write(address - range.start, width, value);
-    else if (width !== 1) for (let i = 0; i < width; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff);
+    else if (width !== 1) { for (let i = 0; i < width; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff); }
   }
 
   #find(address: number): Range | undefined {
+    if (address < this.#table.length) return this.#ranges[this.#table[address] ?? 0];
     const last = this.#last;
     if (last && address >= last.start && address < last.end) return last;
-    return this.#last = this.#ranges.find((range) => address >= range.start && address < range.end);
+    return this.#last = this.#ranges.find((range) => range && address >= range.start && address < range.end);
   }
 }

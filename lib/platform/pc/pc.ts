@@ -1,0 +1,200 @@
+/**
+ * The PC that a stock kernel believes it runs on: port and memory maps, interrupt controllers, timers, the serial
+ * console, the clock, and the ways to turn it all off. An engine sees it as a {@link Machine}; guest memory is only
+ * needed for its size.
+ *
+ * It lives in the virtual CPU's thread. Other threads reach it through the *attention word*, an `Int32Array` over
+ * shared memory: {@link signal} sets bits in its element 0 and wakes a halted CPU; {@link PcMachine.poll} takes them.
+ * Bytes typed travel in a shared ring first, and the attention bit only says "look" (`../console_ring.ts`).
+ *
+ * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next.
+ *
+ * @module
+ */
+import type { Machine, StopReason } from "../../engine/engine.ts";
+import { AddressSpace, type BusDevice } from "../bus.ts";
+import type { ConsoleBackend } from "../console.ts";
+import type { Clock, InterruptLine, Timed } from "../interrupt.ts";
+import { Pic } from "./pic.ts";
+import { Pit } from "./pit.ts";
+import { PowerManagement } from "./pm.ts";
+import { PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
+import { Rtc } from "./rtc.ts";
+import { KeyboardReset, ResetControl, SystemControlA, SystemControlB } from "./system_control.ts";
+import { Uart } from "./uart.ts";
+
+/** Attention bit: a device's backend has something new, such as typed bytes. */
+export const ATTENTION_LOOK = 1;
+/** Attention bit: stop with {@link StopReason} "terminated". */
+export const ATTENTION_TERMINATE = 2;
+
+/**
+ * From any thread: ask the machine whose attention word this is to look, and wake its CPU.
+ *
+ * @param attention the word given to {@link PcMachine}
+ * @param bits {@link ATTENTION_LOOK}, {@link ATTENTION_TERMINATE} or both
+ */
+export function signal(attention: Int32Array<SharedArrayBuffer>, bits: number): void {
+  Atomics.or(attention, 0, bits);
+  Atomics.notify(attention, 0);
+}
+
+/**
+ * A {@link Clock} that starts now. `performance.now()` gives nanosecond steps in Deno 2.9, on the main thread and in
+ * Workers alike, and takes 0.1 µs (measured: the smallest step between two calls is one call's time).
+ */
+export function createHostClock(): Clock {
+  const start = performance.now();
+  return { now: () => Math.round((performance.now() - start) * 1e6) };
+}
+
+/** What a {@link PcMachine} is made of. */
+export interface PcOptions {
+  /** Bytes of RAM. */
+  readonly memorySize: number;
+  /** The terminal at the serial port. */
+  readonly console: ConsoleBackend;
+  /** The word by which other threads ask for attention, see {@link signal}; without it none can. */
+  readonly attention?: Int32Array<SharedArrayBuffer>;
+  /** The Guest's time; by default the host's monotonic clock. */
+  readonly clock?: Clock;
+  /** The host's wall clock in milliseconds since 1970, UTC; by default `Date.now`. */
+  readonly wallClock?: () => number;
+}
+
+/** Below this an `Atomics.wait` would overshoot by more than it waits (measured: 0.05 to 0.1 ms late at any length). */
+const SHORTEST_SLEEP = 60_000;
+
+/** A PC without its CPU and memory. */
+export class PcMachine implements Machine {
+  /** The port space; another room may register its devices here. */
+  readonly ports: AddressSpace = new AddressSpace(PORT_SPACE);
+  /** The physical addresses that are not RAM; another room may register its devices here. */
+  readonly mmio: AddressSpace = new AddressSpace();
+  /** The interrupt controllers. */
+  readonly interrupts: Pic = new Pic();
+  readonly #clock: Clock;
+  readonly #attention: Int32Array<SharedArrayBuffer>;
+  readonly #uart: Uart;
+  readonly #timed: Timed[] = [];
+  readonly #resettable: { reset(): void }[] = [];
+  #stopped: StopReason | undefined;
+
+  /** @param options RAM size, terminal and clocks */
+  constructor(options: PcOptions) {
+    const clock = options.clock ?? createHostClock();
+    this.#clock = clock;
+    this.#attention = options.attention ?? new Int32Array(new SharedArrayBuffer(4));
+    const pic = this.interrupts;
+    const requestReset = () => this.stop({ kind: "reset" });
+    const pit = new Pit(clock, pic.line(0));
+    const rtc = new Rtc({
+      clock,
+      line: pic.line(8),
+      memorySize: options.memorySize,
+      wallClock: options.wallClock ?? Date.now,
+    });
+    const pm = new PowerManagement({
+      clock,
+      line: pic.line(SCI_IRQ),
+      powerOff: () => this.stop({ kind: "poweroff" }),
+    });
+    this.#uart = new Uart({
+      clock,
+      line: pic.line(4),
+      console: options.console,
+      abandoned: () => (Atomics.load(this.#attention, 0) & ATTENTION_TERMINATE) !== 0,
+    });
+    const controlB = new SystemControlB(pit, clock);
+    const controlA = new SystemControlA(requestReset);
+    const resetControl = new ResetControl(requestReset);
+    const places: [number, number, BusDevice, string][] = [
+      [0x20, 2, pic.master, "first interrupt controller"],
+      [0x40, 4, pit, "timer"],
+      [0x61, 1, controlB, "system control port B"],
+      [0x64, 1, new KeyboardReset(requestReset), "keyboard controller"],
+      [0x70, 2, rtc, "clock"],
+      [0x92, 1, controlA, "system control port A"],
+      [0xa0, 2, pic.slave, "second interrupt controller"],
+      [0x3f8, 8, this.#uart, "serial port"],
+      [0x4d0, 2, pic.elcr, "interrupt edge/level registers"],
+      [PM_BASE, 12, pm, "power management"],
+      [0xcf8, 4, resetControl, "reset control"],
+    ];
+    for (const [start, length, device, name] of places) this.ports.register(start, length, device, name);
+    this.#timed.push(pit, this.#uart, rtc, pm);
+    // The timer before port 61h, which gates it; the controllers last, so that no device leaves a line up.
+    this.#resettable.push(pit, controlB, controlA, rtc, pm, this.#uart, resetControl, pic);
+  }
+
+  /** Why the engine must stop, if it must. */
+  get stopped(): StopReason | undefined {
+    return this.#stopped;
+  }
+
+  /** Nanoseconds since the machine was made. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** The earliest deadline of any device; it can change at each port access and each {@link poll}. */
+  deadline(): number {
+    let deadline = Infinity;
+    for (const device of this.#timed) if (device.deadline < deadline) deadline = device.deadline;
+    return deadline;
+  }
+
+  /** Let devices act that are due, and look where other threads asked us to. Never blocks. */
+  poll(): void {
+    if (Atomics.load(this.#attention, 0) !== 0) this.#attend();
+    const now = this.#clock.now();
+    for (const device of this.#timed) if (device.deadline <= now) device.expire(now);
+  }
+
+  /**
+   * Block while the CPU is halted: until an interrupt is pending, a device was due, another thread signalled, or the
+   * machine is stopped. It may also return early; a halted CPU looks at {@link interrupts} and calls again.
+   */
+  wait(): void {
+    this.poll();
+    if (this.interrupts.pending || this.#stopped) return;
+    const remaining = this.deadline() - this.#clock.now();
+    if (remaining >= SHORTEST_SLEEP) Atomics.wait(this.#attention, 0, 0, remaining / 1e6);
+    this.poll();
+  }
+
+  /** Stop the engine at its next look at {@link stopped}; the first reason given stands. */
+  stop(reason: StopReason): void {
+    this.#stopped ??= reason;
+  }
+
+  /** The wire of an interrupt request, for a device of another room: 0 to 15 without 2. */
+  line(irq: number): InterruptLine {
+    return this.interrupts.line(irq);
+  }
+
+  /**
+   * Add a device of another room to what {@link poll} and {@link reset} serve. Its registers are put into
+   * {@link ports} or {@link mmio} apart from this.
+   */
+  attach(device: Partial<Timed> & { reset(): void }): void {
+    if (device.deadline !== undefined && device.expire !== undefined) this.#timed.push(device as Timed);
+    this.#resettable.unshift(device);
+  }
+
+  /**
+   * Put every device back to power-on, and forget why the machine stopped, to boot again in the same process. A
+   * machine that another thread has terminated stays so.
+   */
+  reset(): void {
+    for (const device of this.#resettable) device.reset();
+    if (this.#stopped?.kind !== "terminated") this.#stopped = undefined;
+  }
+
+  #attend(): void {
+    const bits = Atomics.exchange(this.#attention, 0, 0);
+    // Whoever wants the end gets it, also where the Guest has just asked for a reset.
+    if (bits & ATTENTION_TERMINATE) this.#stopped = { kind: "terminated" };
+    this.#uart.attend();
+  }
+}
