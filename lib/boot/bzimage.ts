@@ -1,6 +1,6 @@
 /**
  * A bzImage (or zImage): real-mode setup code, in which the setup header lies, then the protected-mode kernel, in which
- * the compressed vmlinux lies. This file takes it apart and checks it; `image.ts` decides what goes into memory.
+ * the compressed vmlinux lies. This file takes it apart and checks it; `boot.ts` decides what goes into memory.
  * All sections cited are those of "The Linux/x86 Boot Protocol" (Linux Documentation/arch/x86/boot.rst).
  *
  * @module
