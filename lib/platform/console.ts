@@ -28,6 +28,8 @@ export interface ConsoleBackend {
    * @returns whether there may be room now; `false` also when there never will be again
    */
   waitForRoom?(milliseconds: number): boolean;
+  /** Where its other end signals that {@link read} has something new (`attention.ts`), if that is in another thread. */
+  readonly attention?: Int32Array<SharedArrayBuffer>;
 }
 
 /** A {@link ConsoleBackend} in memory, for tests and for programs that script a Guest. */

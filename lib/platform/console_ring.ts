@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { ATTENTION_LOOK, signal } from "./attention.ts";
 import type { ConsoleBackend } from "./console.ts";
 
 /** Bytes that a ring holds unless told otherwise: some screens of text. */
@@ -17,12 +18,15 @@ export const CONSOLE_RING_CAPACITY = 65536;
 const HEAD = 0;
 const TAIL = 1;
 const CLOSED = 2;
-/** Bumped and notified to wake a consumer; odd states do not matter, only change does. */
+/** Changed and notified to wake a consumer that set the word after it; below the same for a producer. */
 const READER_EVENT = 3;
 const READER_WAITING = 4;
 const WRITER_EVENT = 5;
 const WRITER_WAITING = 6;
-const HEADER_WORDS = 8;
+/** The consumer's attention word (`pc/pc.ts`), and whether it wants to be told by it. */
+const ATTENTION = 7;
+const ATTENTION_WANTED = 8;
+const HEADER_WORDS = 16;
 
 /** A byte ring over a `SharedArrayBuffer`, one producer and one consumer, each of which may be in its own thread. */
 export class ConsoleRing {
@@ -32,6 +36,7 @@ export class ConsoleRing {
   readonly capacity: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #attention: Int32Array<SharedArrayBuffer>;
 
   /**
    * @param buffer what {@link ConsoleRing.allocate} made, or another thread's {@link buffer}
@@ -45,6 +50,7 @@ export class ConsoleRing {
     this.buffer = buffer;
     this.capacity = capacity;
     this.#words = new Int32Array(buffer, 0, HEADER_WORDS);
+    this.#attention = this.#words.subarray(ATTENTION, ATTENTION + 1);
     this.#bytes = new Uint8Array(buffer, HEADER_WORDS * 4);
   }
 
@@ -100,7 +106,7 @@ export class ConsoleRing {
     this.#bytes.set(bytes.subarray(0, first), at);
     this.#bytes.set(bytes.subarray(first, count), 0);
     Atomics.store(this.#words, TAIL, (tail + count) | 0);
-    this.#wake(READER_EVENT, READER_WAITING, false);
+    this.#written();
     return count;
   }
 
@@ -110,7 +116,7 @@ export class ConsoleRing {
     const tail = Atomics.load(this.#words, TAIL);
     this.#bytes[tail & (this.capacity - 1)] = byte;
     Atomics.store(this.#words, TAIL, (tail + 1) | 0);
-    this.#wake(READER_EVENT, READER_WAITING, false);
+    this.#written();
     return true;
   }
 
@@ -196,11 +202,27 @@ export class ConsoleRing {
     }
   }
 
+  /**
+   * Consumer: have each write set the "look" bit in a word of this ring's memory and wake who waits there, for a
+   * thread that waits for more than this ring (`attention.ts`).
+   *
+   * @returns the word
+   */
+  wantAttention(): Int32Array<SharedArrayBuffer> {
+    Atomics.store(this.#words, ATTENTION_WANTED, 1);
+    return this.#attention;
+  }
+
   /** Announce a sleep; whoever calls this must look once more before it sleeps on the event it got. */
   #prepare(event: number, waiting: number): number {
     const value = Atomics.load(this.#words, event);
     Atomics.store(this.#words, waiting, 1);
     return value;
+  }
+
+  #written(): void {
+    this.#wake(READER_EVENT, READER_WAITING, false);
+    if (Atomics.load(this.#words, ATTENTION_WANTED) !== 0) signal(this.#attention, ATTENTION_LOOK);
   }
 
   #wake(event: number, waiting: number, always: boolean): void {
@@ -213,6 +235,8 @@ export class ConsoleRing {
 
 /** The virtual CPU's end of a console: the Guest's output into one ring, its input out of another. */
 export class RingConsole implements ConsoleBackend {
+  /** Signalled by whoever writes to the input ring; other threads may signal it too. */
+  readonly attention: Int32Array<SharedArrayBuffer>;
   readonly #output: ConsoleRing;
   readonly #input: ConsoleRing;
 
@@ -223,6 +247,7 @@ export class RingConsole implements ConsoleBackend {
   constructor(output: ConsoleRing, input: ConsoleRing) {
     this.#output = output;
     this.#input = input;
+    this.attention = input.wantAttention();
   }
 
   /** Take one byte that the Guest sent; once the reader closed the ring, bytes are taken and forgotten. */

@@ -10,5 +10,5 @@ export const PORT_SPACE = 0x1_0000;
 export const PM_BASE = 0x600;
 /** The system control interrupt, ACPI's own. */
 export const SCI_IRQ = 9;
-/** Where firmware's tables begin: the kernel looks for them from here to 1 MiB. */
-export const FIRMWARE_BASE = 0xe_0000;
+/** Where the tables of the firmware begin: in the BIOS area, which no memory map gives away and every kernel searches. */
+export const FIRMWARE_BASE = 0xf_0000;

@@ -1,20 +1,23 @@
 /**
  * The PC that a stock kernel believes it runs on: port and memory maps, interrupt controllers, timers, the serial
- * console, the clock, and the ways to turn it all off. An engine sees it as a {@link Machine}; guest memory is only
- * needed for its size.
+ * console, the clock, and the ways to turn it all off. An engine sees it as a {@link Machine}. Its firmware is no
+ * program: {@link PcMachine.reset} leaves in memory the tables that a firmware would (`acpi.ts`).
  *
- * It lives in the virtual CPU's thread. Other threads reach it through the *attention word*, an `Int32Array` over
- * shared memory: {@link signal} sets bits in its element 0 and wakes a halted CPU; {@link PcMachine.poll} takes them.
- * Bytes typed travel in a shared ring first, and the attention bit only says "look" (`../console_ring.ts`).
+ * It lives in the virtual CPU's thread. Other threads reach it through its attention word (`../attention.ts`), which
+ * {@link PcMachine.wait} sleeps on and {@link PcMachine.poll} looks at. Typed bytes are in a shared ring by then
+ * (`../console_ring.ts`).
  *
  * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next.
  *
  * @module
  */
 import type { Machine, StopReason } from "../../engine/engine.ts";
+import type { GuestMemory } from "../../memory.ts";
+import { ATTENTION_TERMINATE } from "../attention.ts";
 import { AddressSpace, type BusDevice } from "../bus.ts";
 import type { ConsoleBackend } from "../console.ts";
 import type { Clock, InterruptLine, Timed } from "../interrupt.ts";
+import { writeAcpiTables } from "./acpi.ts";
 import { Pic } from "./pic.ts";
 import { Pit } from "./pit.ts";
 import { PowerManagement } from "./pm.ts";
@@ -22,22 +25,6 @@ import { PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
 import { Rtc } from "./rtc.ts";
 import { KeyboardReset, ResetControl, SystemControlA, SystemControlB } from "./system_control.ts";
 import { Uart } from "./uart.ts";
-
-/** Attention bit: a device's backend has something new, such as typed bytes. */
-export const ATTENTION_LOOK = 1;
-/** Attention bit: stop with {@link StopReason} "terminated". */
-export const ATTENTION_TERMINATE = 2;
-
-/**
- * From any thread: ask the machine whose attention word this is to look, and wake its CPU.
- *
- * @param attention the word given to {@link PcMachine}
- * @param bits {@link ATTENTION_LOOK}, {@link ATTENTION_TERMINATE} or both
- */
-export function signal(attention: Int32Array<SharedArrayBuffer>, bits: number): void {
-  Atomics.or(attention, 0, bits);
-  Atomics.notify(attention, 0);
-}
 
 /**
  * A {@link Clock} that starts now. `performance.now()` gives nanosecond steps in Deno 2.9, on the main thread and in
@@ -50,11 +37,11 @@ export function createHostClock(): Clock {
 
 /** What a {@link PcMachine} is made of. */
 export interface PcOptions {
-  /** Bytes of RAM. */
-  readonly memorySize: number;
+  /** The Guest's memory: how large it is, and where the firmware's tables go. */
+  readonly memory: GuestMemory;
   /** The terminal at the serial port. */
   readonly console: ConsoleBackend;
-  /** The word by which other threads ask for attention, see {@link signal}; without it none can. */
+  /** The word by which other threads ask for attention; by default the console's, or one that nobody knows. */
   readonly attention?: Int32Array<SharedArrayBuffer>;
   /** The Guest's time; by default the host's monotonic clock. */
   readonly clock?: Clock;
@@ -74,24 +61,27 @@ export class PcMachine implements Machine {
   /** The interrupt controllers. */
   readonly interrupts: Pic = new Pic();
   readonly #clock: Clock;
+  readonly #memory: GuestMemory;
   readonly #attention: Int32Array<SharedArrayBuffer>;
   readonly #uart: Uart;
   readonly #timed: Timed[] = [];
   readonly #resettable: { reset(): void }[] = [];
   #stopped: StopReason | undefined;
 
-  /** @param options RAM size, terminal and clocks */
+  /** @param options memory, terminal and clocks; {@link reset} then switches it on */
   constructor(options: PcOptions) {
     const clock = options.clock ?? createHostClock();
     this.#clock = clock;
-    this.#attention = options.attention ?? new Int32Array(new SharedArrayBuffer(4));
+    this.#memory = options.memory;
+    this.#attention = options.attention ?? options.console.attention ??
+      new Int32Array(new SharedArrayBuffer(4));
     const pic = this.interrupts;
     const requestReset = () => this.stop({ kind: "reset" });
     const pit = new Pit(clock, pic.line(0));
     const rtc = new Rtc({
       clock,
       line: pic.line(8),
-      memorySize: options.memorySize,
+      memorySize: options.memory.size,
       wallClock: options.wallClock ?? Date.now,
     });
     const pm = new PowerManagement({
@@ -125,6 +115,11 @@ export class PcMachine implements Machine {
     this.#timed.push(pit, this.#uart, rtc, pm);
     // The timer before port 61h, which gates it; the controllers last, so that no device leaves a line up.
     this.#resettable.push(pit, controlB, controlA, rtc, pm, this.#uart, resetControl, pic);
+  }
+
+  /** The word by which other threads ask for attention: for the Workers of devices that are added later. */
+  get attention(): Int32Array<SharedArrayBuffer> {
+    return this.#attention;
   }
 
   /** Why the engine must stop, if it must. */
@@ -183,11 +178,12 @@ export class PcMachine implements Machine {
   }
 
   /**
-   * Put every device back to power-on, and forget why the machine stopped, to boot again in the same process. A
+   * Switch on: put every device back to power-on, write the firmware's tables, and forget why the machine stopped, to boot again in the same process. A
    * machine that another thread has terminated stays so.
    */
   reset(): void {
     for (const device of this.#resettable) device.reset();
+    writeAcpiTables(this.#memory);
     if (this.#stopped?.kind !== "terminated") this.#stopped = undefined;
   }
 
