@@ -79,8 +79,8 @@ export class Guest {
         kind: "setup",
         setup: { memory, base, size, output: this.#output.buffer, input: this.#input.buffer },
       });
-      this.#kernel = readHostFile(options.kernel, "kernel");
-      this.#initrd = options.initrd === undefined ? undefined : readHostFile(options.initrd, "initrd");
+      this.#kernel = readHostFile(options.kernel, "Kernel");
+      this.#initrd = options.initrd === undefined ? undefined : readHostFile(options.initrd, "Initrd");
       this.#entry = this.#load();
     } catch (error) {
       this.#worker.terminate();
@@ -102,7 +102,7 @@ export class Guest {
       for (;;) {
         const reason = await this.#runOnce();
         if (reason.kind !== "reset") return reason;
-        this.#log("the Guest reboots");
+        this.#log("The Guest reboots");
         this.#entry = this.#load();
       }
     } finally {
@@ -123,14 +123,14 @@ export class Guest {
     const started = performance.now();
     try {
       const entry = loadKernel(this.#memory, {
-        kernel: this.#kernel,
+        kernel: { name: kernel, bytes: this.#kernel },
         commandLine: commandLine ?? "",
-        unpack: unpack ?? "host",
-        ...(this.#initrd && { initrd: this.#initrd }),
+        unpack: unpack !== "guest",
+        initrd: this.#initrd && { name: initrd ?? "", bytes: this.#initrd },
       });
       const ms = Math.round(performance.now() - started);
-      this.#log(`kernel "${kernel}" loaded in ${ms} ms, entered at 0x${entry.eip.toString(16)}`);
-      if (this.#initrd) this.#log(`initrd "${initrd}": ${this.#initrd.length} bytes`);
+      this.#log(`Kernel "${kernel}" loaded in ${ms} ms, entered at 0x${entry.eip.toString(16)}`);
+      if (this.#initrd) this.#log(`Initrd "${initrd}" has ${this.#initrd.length} bytes`);
       return entry;
     } catch (error) {
       if (error instanceof BootError) throw new GuestError(error.message, { cause: error });
@@ -142,13 +142,13 @@ export class Guest {
   #runOnce(): Promise<StopReason> {
     const stopped = new Promise<StopReason>((resolve, reject) => {
       this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => {
-        if (data.kind === "running") this.#log(`first instruction ${Math.round(performance.now())} ms after start`);
+        if (data.kind === "running") this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
         else if (data.kind === "stopped") resolve(data.reason);
         else reject(Object.assign(new Error(data.message), { stack: data.stack }));
       };
       this.#worker.onerror = (event) => {
         event.preventDefault();
-        reject(new Error(`the virtual CPU's Worker failed: ${event.message}`));
+        reject(new Error(`The virtual CPU's Worker failed: ${event.message}`));
       };
     });
     this.#post({ kind: "run", entry: this.#entry });
@@ -188,6 +188,6 @@ function allocate(size: number): GuestMemory {
     return GuestMemory.allocate(size);
   } catch (error) {
     const mib = size / 2 ** 20;
-    throw new GuestError(`cannot get ${mib} MiB of memory for the Guest: the system refuses`, { cause: error });
+    throw new GuestError(`Cannot get ${mib} MiB of memory for the Guest: the system refuses`, { cause: error });
   }
 }

@@ -70,7 +70,7 @@ async function runGuest(options: LaunchOptions): Promise<number> {
   }
   if (end.kind === "ended") return end.status;
   if (end.kind === "poweroff") return 0;
-  say(end.kind === "died" ? `the Guest died: ${end.message}` : `the Guest was stopped: ${end.kind}`);
+  say(end.kind === "died" ? `The Guest died: ${end.message}` : `The Guest was stopped: ${end.kind}`);
   return 1;
 }
 

@@ -34,7 +34,7 @@ export function sayError(error: unknown, verbose: boolean): void {
 export function describeError(error: unknown): string {
   const text = (error instanceof Error ? error.message : String(error)).replace(/\s*[\r\n]+\s*/g, " ").trim();
   if (isUsersError(error)) return text;
-  return `internal error: ${text || String(error)} (--verbose tells where)`;
+  return `Internal error: ${text || String(error)} (--verbose tells where)`;
 }
 
 /** Write to stderr whatever happens: there is nobody left to tell that nobody listens. */

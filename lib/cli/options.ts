@@ -85,6 +85,9 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: "version", help: "the version of this program", apply: () => {}, instead: "version" },
 ];
 
+/** What a PC has below the first address that a kernel is loaded at. */
+const MIN_RAM = 1 << 20;
+
 const SYNOPSIS = "lguest [options] <mem> <kernel> [kernel arguments…]";
 
 /**
@@ -120,9 +123,9 @@ export function parseCommandLine(words: readonly string[]): Command {
     }
   }
   const [memory, kernel, ...kernelArguments] = rest;
-  if (memory === undefined) throw new UsageError(`no memory size and no kernel given; usage: ${SYNOPSIS}`);
+  if (memory === undefined) throw new UsageError(`No memory size and no kernel given; usage: ${SYNOPSIS}`);
   options.memory = parseMemory(memory);
-  if (!kernel) throw new UsageError(`no kernel given; usage: ${SYNOPSIS}`);
+  if (!kernel) throw new UsageError(`No kernel given; usage: ${SYNOPSIS}`);
   return { kind: "run", options: { ...options, kernel, kernelArguments } };
 }
 
@@ -134,15 +137,14 @@ export function parseCommandLine(words: readonly string[]): Command {
  */
 export function parseMemory(text: string): number {
   const most = `at most ${MAX_RAM / 2 ** 20} MiB`;
-  if (/^-\d/.test(text)) throw new UsageError(`memory size "${text}" is negative`);
+  if (/^-\d/.test(text)) throw new UsageError(`Memory size "${text}" is negative`);
   const parts = /^(\d+)([kmgt])?(?:i?b)?$/i.exec(text);
-  if (!parts) throw new UsageError(`memory size "${text}" is not a number of MiB, nor one with a unit as in 64m or 1g`);
+  if (!parts) throw new UsageError(`Memory size "${text}" is not a number of MiB, nor one with a unit as in 64m or 1g`);
   const unit = 1024 ** ("kmgt".indexOf((parts[2] ?? "m").toLowerCase()) + 1);
   const bytes = Number(parts[1]) * unit;
-  if (bytes > MAX_RAM) throw new UsageError(`memory size "${text}" is too large: a Guest can have ${most}`);
-  const whole = bytes - bytes % 4096;
-  if (whole === 0) throw new UsageError(`memory size "${text}" leaves the Guest no memory; Linux wants 64 or more`);
-  return whole;
+  if (bytes > MAX_RAM) throw new UsageError(`Memory size "${text}" is too large: a Guest can have ${most}`);
+  if (bytes < MIN_RAM) throw new UsageError(`Memory size "${text}" is too small: Linux wants 32 MiB or more`);
+  return bytes - bytes % 4096;
 }
 
 /** The text that `--help` prints, made from the table of options. */
@@ -186,7 +188,7 @@ function splitOption(word: string): { spec: OptionSpec; value?: string }[] {
   const spec = OPTIONS.find((candidate) => candidate.name === name);
   if (!spec) throw unknownOption(word);
   if (equals < 0) return [{ spec }];
-  if (spec.value === undefined) throw new UsageError(`option "--${name}" takes no value`);
+  if (spec.value === undefined) throw new UsageError(`Option "--${name}" takes no value`);
   return [{ spec, value: checkValue(spec, word.slice(equals + 1)) }];
 }
 
@@ -195,25 +197,25 @@ function nextWord(spec: OptionSpec, word: string | undefined): string {
 }
 
 function checkValue(spec: OptionSpec, value: string): string {
-  if (value === "") throw new UsageError(`option "--${spec.name}" needs a value: --${spec.name}=${spec.value}`);
+  if (value === "") throw new UsageError(`Option "--${spec.name}" needs a value: --${spec.name}=${spec.value}`);
   return value;
 }
 
 function unknownOption(word: string): UsageError {
   return new UsageError(
-    `unknown option "${word}"; --help lists the options, and words for the kernel that begin with a dash go behind --`,
+    `Unknown option "${word}"; --help lists the options, and words for the kernel that begin with a dash go behind --`,
   );
 }
 
 function parseEngine(value: string): EngineName {
   if (value === "auto" || value === "soft") return value;
   if (value === "kvm" || value === "lguest") {
-    throw new UsageError(`engine "${value}" is not available yet; --engine=soft runs everywhere`);
+    throw new UsageError(`Engine "${value}" is not available yet; --engine=soft runs everywhere`);
   }
-  throw new UsageError(`unknown engine "${value}"; there are auto and soft`);
+  throw new UsageError(`Unknown engine "${value}"; there are auto and soft`);
 }
 
 function parseUnpack(value: string): UnpackPlace {
   if (value === "host" || value === "guest") return value;
-  throw new UsageError(`cannot unpack the kernel on "${value}"; there are host and guest`);
+  throw new UsageError(`Cannot unpack the kernel on "${value}"; there are host and guest`);
 }

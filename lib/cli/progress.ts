@@ -17,7 +17,7 @@ export class Progress {
   readonly #started = performance.now();
   readonly #live: boolean;
   readonly #print: (text: string) => void;
-  readonly #timer: number;
+  readonly #timer: ReturnType<typeof setInterval>;
   #detail = "";
   #printedAt = -Infinity;
 
