@@ -21,6 +21,8 @@ import { BootError } from "./error.ts";
 import { identifyPayload, unpackPayload } from "./payload/mod.ts";
 import { COMMAND_LINE, writeZeroPage, ZERO_PAGE } from "./zero_page.ts";
 
+export type { MemoryRange } from "./e820.ts";
+
 /** A file that was read, and what to call it in messages. */
 export interface NamedFile {
   /** Its name as the user gave it. */
@@ -141,11 +143,17 @@ function readBzImage(image: BzImage, name: string, how: { unpack: boolean; memor
   // Half a second of unpacking is too long to wait only to be told that the memory is too small.
   const runEnd = checkPlacement(image, name);
   requireMemory(how.memorySize, runEnd, `Kernel "${name}" needs`);
-  if (how.unpack) {
+  // Before 2.12 only the vmlinux itself tells for certain whether it is for x86-64.
+  if (how.unpack || image.version < 0x20c) {
     const file = unpackVmlinux(image, name, how.memorySize);
-    if (file !== undefined) {
-      const elf = parseElf(file, name);
-      return { ...common, end: Math.max(elf.end, runEnd), entry: elf.entry, place: readElf(file, elf).place };
+    const elf = file === undefined ? undefined : parseElf(file, name);
+    if (how.unpack && file !== undefined && elf !== undefined) {
+      return {
+        ...common,
+        end: Math.max(elf.end, runEnd),
+        entry: elf.entry,
+        place: (memory) => loadElf(memory, file, elf),
+      };
     }
   }
   return {

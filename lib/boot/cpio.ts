@@ -7,7 +7,7 @@
  */
 
 /** What every kind of entry has. */
-interface CpioEntryBase {
+export interface CpioEntryBase {
   /** Its path, without a slash at the beginning. */
   readonly path: string;
   /** Its permission bits; 0o644 for files, 0o755 for directories, 0o777 for links, 0o600 for devices unless given. */
@@ -22,6 +22,7 @@ interface CpioEntryBase {
 
 /** A regular file. */
 export interface CpioFile extends CpioEntryBase {
+  /** What it is. */
   readonly kind: "file";
   /** What is in it. */
   readonly data: Uint8Array;
@@ -29,11 +30,13 @@ export interface CpioFile extends CpioEntryBase {
 
 /** A directory. */
 export interface CpioDirectory extends CpioEntryBase {
+  /** What it is. */
   readonly kind: "directory";
 }
 
 /** A symbolic link. */
 export interface CpioSymlink extends CpioEntryBase {
+  /** What it is. */
   readonly kind: "symlink";
   /** What it points to. */
   readonly target: string;
@@ -41,6 +44,7 @@ export interface CpioSymlink extends CpioEntryBase {
 
 /** A device node. */
 export interface CpioDevice extends CpioEntryBase {
+  /** What it is. */
   readonly kind: "character" | "block";
   /** The driver's number. */
   readonly major: number;

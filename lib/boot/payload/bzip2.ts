@@ -8,6 +8,8 @@ import { allocateOutput, PayloadError, TOO_LONG, TRUNCATED } from "./error.ts";
 
 const BLOCK_MAGIC = 0x314159265359;
 const END_MAGIC = 0x177245385090;
+/** A stream's blocks hold one to nine times as much. */
+const BLOCK_UNIT = 100_000;
 const GROUP_SIZE = 50;
 const MAX_CODE_LENGTH = 20;
 const RUN_A = 0;
@@ -23,7 +25,7 @@ interface HuffmanTable {
   readonly symbols: Uint16Array;
 }
 
-/** What a block is decoded in; as large as the stream's header says, and used for one block after the other. */
+/** What a block is decoded in, one after the other. */
 interface Scratch {
   /** Low 8 bits: the transformed bytes; the other 24: the chain of the inverse transform. */
   readonly chain: Uint32Array;
@@ -41,14 +43,14 @@ interface Scratch {
 export function unpackBzip2(data: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
   const out = allocateOutput(limit);
   const bits = new BitReader(data);
-  const crcTable = makeCrcTable();
+  // One for all streams, however many short ones a bad file may have.
+  const scratch = { chain: new Uint32Array(9 * BLOCK_UNIT), crcTable: makeCrcTable() };
   let outAt = 0;
   do {
     const level = bits.take(24) === 0x425a68 ? bits.take(8) - 0x30 : 0;
     if (level < 1 || level > 9) {
       throw new PayloadError("is corrupt (bzip2 header)");
     }
-    const scratch = { chain: new Uint32Array(level * 100_000), crcTable };
     let streamCrc = 0;
     let magic = bits.take(24) * 0x1000000 + bits.take(24);
     while (magic === BLOCK_MAGIC) {
@@ -57,7 +59,7 @@ export function unpackBzip2(data: Uint8Array, limit: number): Uint8Array<ArrayBu
         throw new PayloadError("is corrupt (bzip2 block of a kind no longer made)");
       }
       const start = bits.take(24);
-      const count = decodeBlock(bits, scratch.chain);
+      const count = decodeBlock(bits, scratch.chain.subarray(0, level * BLOCK_UNIT));
       const { end, crc } = writeBlock(scratch, { start, count }, out, outAt);
       if (crc !== storedCrc) {
         throw new PayloadError("is corrupt (its checksum does not match)");
