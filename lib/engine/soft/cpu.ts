@@ -9,6 +9,7 @@ import type { Machine } from "../engine.ts";
 import { CpuFault, GP, NM, RETRY, STACK, UD } from "./fault.ts";
 import { arithmeticFlags, auxiliary, CC_UNIVERSAL, universalAux, universalResult } from "./flags.ts";
 import { type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "./insn.ts";
+import { readMsr, writeMsr } from "./interp/identify.ts";
 import { Mmu } from "./mmu.ts";
 import {
   ARITHMETIC,
@@ -22,6 +23,8 @@ import {
   STATE_CC_SRC,
   STATE_EFLAGS,
   STATE_EIP,
+  STATE_FPU_CONTROL,
+  STATE_MXCSR,
   STATE_SEG_BASE,
   STATE_SEG_OPEN,
   STATE_TLB_OFFSET,
@@ -133,6 +136,22 @@ export class Cpu {
     this.i32 = new Int32Array(buffer);
     this.view = new DataView(buffer);
     this.mmu = new Mmu(this);
+  }
+
+  /** Registers that are not in shared memory, as after power-on. */
+  powerOn(): void {
+    this.cr0 = CR0_ET;
+    this.cr2 = this.cr3 = this.cr4 = this.efer = 0;
+    this.dr.set([0, 0, 0, 0, 0, 0, 0xffff_0ff0 | 0, 0x400]);
+    this.msrs.clear();
+    Object.assign(this.gdt, { base: 0, limit: 0 });
+    Object.assign(this.idt, { base: 0, limit: 0x3ff });
+    Object.assign(this.ldt, { selector: 0, base: 0, limit: 0, access: 0 });
+    Object.assign(this.task, { selector: 0, base: 0, limit: 0, access: 0 });
+    this.cpl = 0;
+    this.shadow = this.halted = this.inGenerated = false;
+    this.view.setUint16(STATE_FPU_CONTROL, 0x40, true);
+    this.view.setUint32(STATE_MXCSR, 0x1f80, true);
   }
 
   // Registers.
@@ -487,6 +506,29 @@ export class Cpu {
   setStackPointer(value: number): void {
     if (this.stackMask === 0xffff) this.u16[ESP << 2] = value;
     else this.i32[ESP << 1] = value;
+  }
+
+  // Time.
+
+  /** The time-stamp counter, 1 GHz. */
+  timestamp(): number {
+    return Math.floor(this.machine.now()) + this.#timestampOffset;
+  }
+
+  /** Set the time-stamp counter. */
+  setTimestamp(value: number): void {
+    this.#timestampOffset = value - Math.floor(this.machine.now());
+  }
+  #timestampOffset = 0;
+
+  /** A model-specific register; see `interp/identify.ts`. */
+  readMsr(n: number): readonly [low: number, high: number] {
+    return readMsr(this, n);
+  }
+
+  /** Set a model-specific register. */
+  writeMsr(n: number, low: number, high: number): void {
+    writeMsr(this, n, low, high);
   }
 
   // Modes.

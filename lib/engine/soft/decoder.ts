@@ -207,6 +207,7 @@ export class Decoder {
   /** Opcode details: condition, SIMD prefix and opcode, x87 escape. */
   #code(insn: Insn, byte: number, data16: boolean): void {
     if (insn.op === JCC || insn.op === SETCC || insn.op === CMOV) insn.code = byte & 15;
+    else if (insn.op === LDSEG) insn.code = byte;
     else if (insn.op === SIMD || byte === 0xae || byte === 0xc7) {
       const prefix = insn.rep === 0xf3 ? 2 : insn.rep === 0xf2 ? 3 : data16 ? 1 : 0;
       insn.code = prefix << 8 | byte;

@@ -1,0 +1,145 @@
+/**
+ * What is known about code in RAM, by physical page: decoded blocks and, once they are hot, translated regions. A
+ * change of page tables, process or privilege changes nothing here; only a store into the code itself does.
+ *
+ * Enters: a physical address to run from; a store to a page that holds code. Leaves: a {@link Block}. Read next:
+ * `engine.ts` (who runs blocks), `translate/translator.ts` (who compiles them).
+ *
+ * @module
+ */
+import type { Cpu } from "./cpu.ts";
+import { type Decoder, NEED_MORE } from "./decoder.ts";
+import { END_NONE, type Insn } from "./insn.ts";
+
+/** Longest block in instructions: keeps a run of straight code from being decoded far ahead of its use. */
+const MAX_BLOCK = 64;
+
+/** Straight-line code: it is entered at the top and left at the end, or by a fault. */
+export class Block {
+  /** The page it lies in. */
+  readonly page: CodePage;
+  /** Offset of its first byte in the page. */
+  readonly start: number;
+  /** Offset behind its last byte. */
+  readonly end: number;
+  /** Its instructions; none if the first one reaches into the next page. */
+  readonly insns: readonly Insn[];
+  /** Times it was interpreted. */
+  count = 0;
+  /** How generated code is entered here: table slot | entry number << 16; -1 while there is none. */
+  target = -1;
+  /** It was given to the translator, whatever came of it. */
+  tried = false;
+
+  constructor(page: CodePage, start: number, end: number, insns: readonly Insn[]) {
+    this.page = page;
+    this.start = start;
+    this.end = end;
+    this.insns = insns;
+  }
+}
+
+/** Something that was made from a page's code and must go with it. */
+export interface Derived {
+  /** The code has changed. */
+  drop(): void;
+}
+
+/** One physical page with code on it. */
+export class CodePage {
+  /** Physical address. */
+  readonly physical: number;
+  /** Blocks by offset, of 32-bit code; of 16-bit code with 0x1000 added. */
+  readonly blocks: Map<number, Block> = new Map();
+  /** Translations made from it. */
+  readonly derived: Set<Derived> = new Set();
+  /** One bit for each 128 bytes that hold code. */
+  covered = 0;
+
+  constructor(physical: number) {
+    this.physical = physical;
+  }
+}
+
+/** The bits of {@link CodePage.covered} for bytes `first` to `last` of a page. */
+function granules(first: number, last: number): number {
+  return (-1 << (first >> 7)) & (-1 >>> (31 - (last >> 7)));
+}
+
+/** All code pages of one CPU's memory. */
+export class CodeCache {
+  readonly #cpu: Cpu;
+  readonly #decoder: Decoder;
+  readonly #pages: (CodePage | undefined)[] = [];
+
+  /**
+   * @param cpu whose memory is cached
+   * @param decoder makes instructions
+   */
+  constructor(cpu: Cpu, decoder: Decoder) {
+    this.#cpu = cpu;
+    this.#decoder = decoder;
+    cpu.dropCode = (physical, size) => this.#stored(physical, size);
+  }
+
+  /** The block at a physical address, decoded now if it was not known. */
+  block(physical: number, codeSize: 2 | 4): Block {
+    const offset = physical & 0xfff;
+    const page = this.#pages[physical >>> 12] ?? this.#addPage(physical);
+    const key = codeSize === 4 ? offset : offset | 0x1000;
+    let block = page.blocks.get(key);
+    if (!block) {
+      block = this.#decode(page, offset, codeSize);
+      page.blocks.set(key, block);
+    }
+    return block;
+  }
+
+  /** Forget all code: after the memory was replaced. */
+  clear(): void {
+    for (const page of this.#pages) if (page) this.#dropPage(page);
+  }
+
+  #addPage(physical: number): CodePage {
+    const page = new CodePage((physical & ~0xfff) >>> 0);
+    this.#pages[physical >>> 12] = page;
+    this.#cpu.mmu.codePages[physical >>> 12] = 1;
+    this.#cpu.mmu.protectCode(physical & ~0xfff);
+    return page;
+  }
+
+  #decode(page: CodePage, start: number, codeSize: 2 | 4): Block {
+    const insns: Insn[] = [];
+    const base = this.#cpu.memory.base + page.physical;
+    let at = start;
+    while (insns.length < MAX_BLOCK && at < 4096) {
+      let insn: Insn;
+      try {
+        insn = this.#decoder.decode(this.#cpu.u8, base + at, base + 4096, codeSize);
+      } catch (reason) {
+        if (reason !== NEED_MORE) throw reason;
+        break;
+      }
+      insns.push(insn);
+      at += insn.length;
+      if (insn.ends !== END_NONE) break;
+    }
+    // A block that is empty because of the page's end still depends on the bytes there.
+    page.covered |= granules(start, Math.max(at, insns.length === 0 ? 4096 : at) - 1);
+    return new Block(page, start, at, insns);
+  }
+
+  /** A store: drop the page's code if it may have been overwritten. */
+  #stored(physical: number, size: number): boolean {
+    const page = this.#pages[physical >>> 12];
+    if (!page || (page.covered & granules(physical & 0xfff, (physical & 0xfff) + size - 1)) === 0) return false;
+    this.#dropPage(page);
+    return true;
+  }
+
+  #dropPage(page: CodePage): void {
+    for (const derived of page.derived) derived.drop();
+    this.#pages[page.physical >>> 12] = undefined;
+    this.#cpu.mmu.codePages[page.physical >>> 12] = 0;
+  }
+}

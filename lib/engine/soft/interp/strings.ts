@@ -1,0 +1,188 @@
+/**
+ * String instructions. With REP they run a page at a time where that means the same: forward, and in RAM that the TLB
+ * knows. A fault or a store into code leaves the registers at the element that was reached, so that the instruction
+ * goes on from there.
+ *
+ * @module
+ */
+import type { Cpu } from "../cpu.ts";
+import { CC_SUB8 } from "../flags.ts";
+import type { Insn } from "../insn.ts";
+import { DF, EAX, ECX, EDI, EDX, ES, ESI, STATE_TLB_OFFSET, TLB, TLB_ADDEND, TLB_READ, TLB_WRITE, ZF } from "../state.ts";
+import { extend } from "./alu.ts";
+import { checkPorts } from "./ports.ts";
+
+const DIRECT_NONE = -1;
+
+/** Offset in shared memory of `address` if its page is in the TLB for this access, else {@link DIRECT_NONE}. */
+function direct(cpu: Cpu, address: number, write: boolean): number {
+  const entry = (TLB + ((address >>> 7) & 0x1_ffe0) + cpu.i32[STATE_TLB_OFFSET >> 2]!) >> 2;
+  if (cpu.i32[entry + ((write ? TLB_WRITE : TLB_READ) >> 2)] !== (address & ~0xfff)) return DIRECT_NONE;
+  return (address + cpu.i32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
+}
+
+function step(cpu: Cpu, insn: Insn): number {
+  return cpu.systemFlags & DF ? -insn.size : insn.size;
+}
+
+/** ESI or EDI at the instruction's address size. */
+function index(cpu: Cpu, n: number, insn: Insn): number {
+  return insn.addrSize === 2 ? cpu.getSized(n, 2) : cpu.reg(n);
+}
+
+function advance(cpu: Cpu, n: number, insn: Insn, by: number): void {
+  if (insn.addrSize === 2) cpu.setSized(n, 2, cpu.getSized(n, 2) + by);
+  else cpu.setReg(n, cpu.reg(n) + by);
+}
+
+function countDown(cpu: Cpu, insn: Insn, by: number): void {
+  if (insn.addrSize === 2) cpu.setSized(ECX, 2, cpu.getSized(ECX, 2) - by);
+  else cpu.setReg(ECX, cpu.reg(ECX) - by);
+}
+
+/** Elements from `address` that lie on its page. */
+function elementsOnPage(address: number, size: number): number {
+  return Math.floor((4096 - (address & 0xfff)) / size);
+}
+
+function destination(cpu: Cpu, insn: Insn): number {
+  return cpu.segmented(ES, index(cpu, EDI, insn), insn.size, true);
+}
+
+function source(cpu: Cpu, insn: Insn): number {
+  return cpu.segmented(insn.seg, index(cpu, ESI, insn), insn.size, false);
+}
+
+/** Run `one` once, or with REP until the count is 0, trying `many` (elements done at once, 0 for none) first. */
+function repeat(cpu: Cpu, insn: Insn, one: (cpu: Cpu, insn: Insn) => void, many: typeof noMany): void {
+  if (insn.rep === 0) return one(cpu, insn);
+  for (let count = cpu.getCount(insn.addrSize); count > 0;) {
+    const done = count > 1 && insn.addrSize === 4 && !(cpu.systemFlags & DF) ? many(cpu, insn, count) : 0;
+    if (done === 0) one(cpu, insn);
+    const by = done === 0 ? 1 : done;
+    countDown(cpu, insn, by);
+    count -= by;
+  }
+}
+
+function noMany(_cpu: Cpu, _insn: Insn, _count: number): number {
+  return 0;
+}
+
+function moveOne(cpu: Cpu, insn: Insn): void {
+  const value = cpu.read(source(cpu, insn), insn.size);
+  cpu.write(destination(cpu, insn), insn.size, value);
+  const by = step(cpu, insn);
+  advance(cpu, ESI, insn, by);
+  advance(cpu, EDI, insn, by);
+}
+
+function moveMany(cpu: Cpu, insn: Insn, count: number): number {
+  const size = insn.size, from = source(cpu, insn), to = destination(cpu, insn);
+  const elements = Math.min(count, elementsOnPage(from, size), elementsOnPage(to, size));
+  const fromAt = direct(cpu, from, false), toAt = direct(cpu, to, true);
+  const bytes = elements * size;
+  if (elements === 0 || fromAt < 0 || toAt < 0) return 0;
+  if (toAt > fromAt && toAt < fromAt + bytes) return 0; // each element would be read after it was written
+  cpu.u8.copyWithin(toAt, fromAt, fromAt + bytes);
+  advance(cpu, ESI, insn, bytes);
+  advance(cpu, EDI, insn, bytes);
+  return elements;
+}
+
+export function movs(cpu: Cpu, insn: Insn): void {
+  repeat(cpu, insn, moveOne, moveMany);
+}
+
+function storeOne(cpu: Cpu, insn: Insn): void {
+  cpu.write(destination(cpu, insn), insn.size, cpu.getSized(EAX, insn.size));
+  advance(cpu, EDI, insn, step(cpu, insn));
+}
+
+function storeMany(cpu: Cpu, insn: Insn, count: number): number {
+  const size = insn.size, to = destination(cpu, insn);
+  const elements = Math.min(count, elementsOnPage(to, size));
+  const at = direct(cpu, to, true);
+  if (elements === 0 || at < 0) return 0;
+  const value = cpu.reg(EAX);
+  const bytes = elements * size;
+  if (size === 1) cpu.u8.fill(value & 0xff, at, at + bytes);
+  else if (size === 4 && (at & 3) === 0) cpu.i32.fill(value, at >> 2, (at + bytes) >> 2);
+  else return 0;
+  advance(cpu, EDI, insn, bytes);
+  return elements;
+}
+
+export function stos(cpu: Cpu, insn: Insn): void {
+  repeat(cpu, insn, storeOne, storeMany);
+}
+
+function loadOne(cpu: Cpu, insn: Insn): void {
+  cpu.setSized(EAX, insn.size, cpu.read(source(cpu, insn), insn.size));
+  advance(cpu, ESI, insn, step(cpu, insn));
+}
+
+export function lods(cpu: Cpu, insn: Insn): void {
+  repeat(cpu, insn, loadOne, noMany);
+}
+
+/** REPE and REPNE: until the count is 0 or ZF says so. */
+function repeatCompare(cpu: Cpu, insn: Insn, one: (cpu: Cpu, insn: Insn) => void): void {
+  if (insn.rep === 0) return one(cpu, insn);
+  const wanted = insn.rep === 0xf3 ? ZF : 0;
+  while (cpu.getCount(insn.addrSize) !== 0) {
+    one(cpu, insn);
+    countDown(cpu, insn, 1);
+    if ((cpu.arithmetic & ZF) !== wanted) return;
+  }
+}
+
+function compare(cpu: Cpu, insn: Insn, a: number, b: number): void {
+  cpu.setLazy(CC_SUB8 + (insn.size >> 1), extend(a - b, insn.size), b);
+}
+
+function compareOne(cpu: Cpu, insn: Insn): void {
+  const a = cpu.read(source(cpu, insn), insn.size);
+  const b = cpu.read(cpu.segmented(ES, index(cpu, EDI, insn), insn.size, false), insn.size);
+  compare(cpu, insn, a, b);
+  const by = step(cpu, insn);
+  advance(cpu, ESI, insn, by);
+  advance(cpu, EDI, insn, by);
+}
+
+export function cmps(cpu: Cpu, insn: Insn): void {
+  repeatCompare(cpu, insn, compareOne);
+}
+
+function scanOne(cpu: Cpu, insn: Insn): void {
+  const b = cpu.read(cpu.segmented(ES, index(cpu, EDI, insn), insn.size, false), insn.size);
+  compare(cpu, insn, cpu.getSized(EAX, insn.size), b);
+  advance(cpu, EDI, insn, step(cpu, insn));
+}
+
+export function scas(cpu: Cpu, insn: Insn): void {
+  repeatCompare(cpu, insn, scanOne);
+}
+
+function inputOne(cpu: Cpu, insn: Insn): void {
+  const address = destination(cpu, insn);
+  cpu.probeWrite(address, insn.size); // the port is read once only
+  cpu.write(address, insn.size, cpu.machine.ports.read(cpu.getSized(EDX, 2), insn.size as 1 | 2 | 4));
+  advance(cpu, EDI, insn, step(cpu, insn));
+}
+
+export function ins(cpu: Cpu, insn: Insn): void {
+  checkPorts(cpu, cpu.getSized(EDX, 2), insn.size);
+  repeat(cpu, insn, inputOne, noMany);
+}
+
+function outputOne(cpu: Cpu, insn: Insn): void {
+  const value = cpu.read(source(cpu, insn), insn.size);
+  cpu.machine.ports.write(cpu.getSized(EDX, 2), insn.size as 1 | 2 | 4, value >>> 0);
+  advance(cpu, ESI, insn, step(cpu, insn));
+}
+
+export function outs(cpu: Cpu, insn: Insn): void {
+  checkPorts(cpu, cpu.getSized(EDX, 2), insn.size);
+  repeat(cpu, insn, outputOne, noMany);
+}
