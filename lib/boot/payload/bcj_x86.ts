@@ -17,6 +17,9 @@
  */
 export function undoBcjX86(bytes: Uint8Array, start: number): void {
   const last = bytes.length - 5;
+  // Most words hold neither opcode and are passed over as a whole. Where blocks begin at odd places, all go byte by byte.
+  const aligned = (bytes.byteOffset & 3) === 0 && last >= 0;
+  const words = aligned ? new Int32Array(bytes.buffer, bytes.byteOffset, last >> 2) : new Int32Array();
   // Bit k of `recent`: the byte k + 1 before this one looked like an opcode and was not converted.
   let recent = 0;
   let previous = -5;
@@ -24,6 +27,13 @@ export function undoBcjX86(bytes: Uint8Array, start: number): void {
   while (at <= last) {
     if ((bytes[at]! & 0xfe) !== 0xe8) {
       at++;
+      if ((at & 3) === 0) {
+        for (let word = at >> 2; word < words.length; word++, at += 4) {
+          // Which bytes are zero after this: those that were E8 or E9.
+          const probe = words[word]! & 0xfefefefe ^ 0xe8e8e8e8;
+          if ((probe - 0x01010101 & ~probe & 0x80808080) !== 0) break;
+        }
+      }
       continue;
     }
     const gap = at - previous;

@@ -112,12 +112,11 @@ export class LzmaDecoder {
       this.#positionMask = (1 << pb) - 1;
     }
     this.#probs.fill(HALF);
-    this.#state =
-      this.#rep0 =
-      this.#rep1 =
-      this.#rep2 =
-      this.#rep3 =
-        0;
+    this.#state = 0;
+    this.#rep0 = 0;
+    this.#rep1 = 0;
+    this.#rep2 = 0;
+    this.#rep3 = 0;
   }
 
   /**
