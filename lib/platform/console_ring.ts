@@ -161,7 +161,8 @@ export class ConsoleRing {
   }
 
   /**
-   * Consumer on the main thread: resolve when there is something to read, or the ring is closed.
+   * Consumer on the main thread: resolve when there is something to read, or the ring is closed. In Deno the promise
+   * does not keep the process alive; the other thread's Worker does.
    *
    * @returns whether there is something to read; `false` means the end
    */

@@ -26,6 +26,8 @@ export class PitCounter {
   #frozen: number | undefined;
   /** A count that replaces the current one when its cycle ends (modes 2 and 3). */
   #next: { readonly tick: number; readonly period: number; readonly start: number } | undefined;
+  /** Mode 1: triggered again while OUT was low, so that it stays low until the count is loaded. */
+  #retriggered = false;
   #writeHigh = false;
   #readHigh = false;
   #writtenLow = 0;
@@ -111,7 +113,10 @@ export class PitCounter {
     this.#advance(tick);
     if (gate && this.#reload > 0) {
       if (this.#mode === 0 || this.#mode === 4) this.#thaw(tick);
-      else this.#begin(this.#reload, tick);
+      else {
+        this.#retriggered = !this.output(tick);
+        this.#begin(this.#reload, tick);
+      }
     } else if (!gate && this.#mode !== 1 && this.#mode !== 5) {
       this.#freeze(tick);
     }
@@ -126,7 +131,8 @@ export class PitCounter {
       case 0:
         return elapsed !== undefined && elapsed >= this.#period;
       case 1:
-        return elapsed === undefined || elapsed < 0 || elapsed >= this.#period;
+        if (elapsed !== undefined && elapsed < 0) return !this.#retriggered;
+        return elapsed === undefined || elapsed >= this.#period;
       case 2:
         return !this.#gate || elapsed === undefined || elapsed < 0 ||
           elapsed % this.#period !== this.#period - 1;

@@ -48,8 +48,10 @@ export class Rtc extends ByteDevice implements Timed {
   readonly #clock: Clock;
   readonly #line: InterruptLine;
   readonly #bytes = new Uint8Array(128);
-  /** Nanoseconds since 1970 as the Guest sees it, less the clock's nanoseconds. */
-  #offset: number;
+  /** The time: {@link #phase} nanoseconds before the Guest's clock was 0 it was this second since 1970. */
+  #epoch: number;
+  /** Apart from the seconds, since nanoseconds since 1970 are more than a double holds exactly. */
+  #phase: number;
   #index = REGISTER_D;
   #flags = 0;
   /** Up to when {@link #flags} were worked out, in the clock's nanoseconds. */
@@ -61,8 +63,11 @@ export class Rtc extends ByteDevice implements Timed {
     super();
     this.#clock = options.clock;
     this.#line = options.line;
-    this.#offset = options.wallClock() * 1e6 - options.clock.now();
-    this.#checked = options.clock.now();
+    const now = options.clock.now();
+    const milliseconds = options.wallClock();
+    this.#epoch = Math.floor(milliseconds / 1000);
+    this.#phase = Math.round((milliseconds % 1000) * 1e6) - now;
+    this.#checked = now;
     // 32768 Hz oscillator, 1024 Hz periodic rate; 24 hours, BCD: what firmware leaves.
     this.#bytes[REGISTER_A] = 0x26;
     this.#bytes[REGISTER_B] = 0x02;
@@ -157,18 +162,21 @@ export class Rtc extends ByteDevice implements Timed {
     const seconds = decodeTime(this.#bytes, this.#byte(REGISTER_B));
     // A program that writes the registers out of hold passes through dates that do not exist: wait for the rest.
     if (Number.isNaN(seconds)) return;
-    const fraction = (now + this.#offset) % SECOND;
-    this.#offset = seconds * SECOND + fraction - now;
+    this.#epoch += seconds - this.#second(now);
     this.#checked = now;
   }
 
   #second(now: number): number {
-    return Math.floor((now + this.#offset) / SECOND);
+    return this.#epoch + Math.floor((now + this.#phase) / SECOND);
+  }
+
+  #untilNextSecond(now: number): number {
+    return SECOND - ((now + this.#phase) % SECOND);
   }
 
   #updating(now: number): boolean {
     if (this.#byte(REGISTER_B) & B_SET) return false;
-    return SECOND - ((now + this.#offset) % SECOND) <= UPDATE_NOTICE;
+    return this.#untilNextSecond(now) <= UPDATE_NOTICE;
   }
 
   /** Nanoseconds between periodic interrupts, 0 for none (data sheet, table 5, for the 32768 Hz oscillator). */
@@ -214,7 +222,7 @@ export class Rtc extends ByteDevice implements Timed {
     if (!this.#requesting()) {
       if (enabled & B_PERIODIC && period > 0) deadline = (Math.floor(now / period) + 1) * period;
       if (enabled & (B_ALARM | B_UPDATE) && (enabled & B_SET) === 0) {
-        deadline = Math.min(deadline, now + SECOND - ((now + this.#offset) % SECOND));
+        deadline = Math.min(deadline, now + this.#untilNextSecond(now));
       }
     }
     this.#deadline = Math.ceil(deadline);
