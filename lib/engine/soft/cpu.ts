@@ -380,14 +380,14 @@ export class Cpu {
   probeWrite(address: number, size: number): void {
     this.mmu.probe(address, true);
     const last = address + size - 1 | 0;
-    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last, true);
+    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, true);
   }
 
   /** As {@link probeWrite}, for reads. */
   probeRead(address: number, size: number): void {
     this.mmu.probe(address, false);
     const last = address + size - 1 | 0;
-    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last, false);
+    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, false);
   }
 
   // Memory operands.

@@ -305,7 +305,7 @@ export class Mmu {
     const last = address + size - 1;
     if (((last ^ address) & ~0xfff) !== 0) {
       this.translate(address, false);
-      this.translate(last | 0, false);
+      this.translate(last & ~0xfff, false);
       let value = 0;
       for (let i = 0; i < size; i++) value |= this.readSlow(address + i | 0, 1) << (8 * i);
       return value;
@@ -318,7 +318,7 @@ export class Mmu {
     const last = address + size - 1;
     if (((last ^ address) & ~0xfff) !== 0) {
       const first = this.translate(address, true);
-      const second = this.translate(last | 0, true);
+      const second = this.translate(last & ~0xfff, true);
       const here = 4096 - (address & 0xfff);
       this.#beforeStore(first, here);
       this.#beforeStore(second & ~0xfff, size - here);
@@ -386,7 +386,7 @@ export class Mmu {
       this.physWrite(physical, size, value);
       return;
     }
-    this.translate(address + size - 1 | 0, true, false, true);
+    this.translate(address + size - 1 & ~0xfff, true, false, true);
     for (let i = 0; i < size; i++) this.writeSystem(address + i | 0, 1, value >>> (8 * i) & 0xff);
   }
 }
