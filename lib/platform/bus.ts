@@ -63,7 +63,11 @@ export class AddressSpace implements Bus {
   #last: Range | undefined;
   readonly #table: Uint16Array;
 
-  /** @param tableSize how many addresses from 0 are looked up in a table; 0x10000 for the whole port space */
+  /**
+   * An address space where nothing answers yet.
+   *
+   * @param tableSize how many addresses from 0 are looked up in a table; 0x10000 for the whole port space
+   */
   constructor(tableSize: number = 0) {
     this.#table = new Uint16Array(tableSize);
   }

@@ -38,7 +38,7 @@ export class MemoryConsole implements ConsoleBackend {
   readonly output: number[] = [];
   readonly #input: number[] = [];
   /** How many bytes {@link output} may hold before it takes no more. */
-  capacity = Infinity;
+  capacity: number = Infinity;
 
   /** Type `text` (as UTF-8) or bytes for the Guest. */
   type(text: string | Uint8Array): void {

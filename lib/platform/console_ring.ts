@@ -39,6 +39,8 @@ export class ConsoleRing {
   readonly #attention: Int32Array<SharedArrayBuffer>;
 
   /**
+   * The ring in memory that another `ConsoleRing` has too.
+   *
    * @param buffer what {@link ConsoleRing.allocate} made, or another thread's {@link buffer}
    * @throws {RangeError} if its size is not that of a ring
    */
@@ -242,6 +244,8 @@ export class RingConsole implements ConsoleBackend {
   readonly #input: ConsoleRing;
 
   /**
+   * A console of two rings.
+   *
    * @param output what the Guest sends; somebody else reads it
    * @param input what was typed; somebody else writes it
    */

@@ -68,7 +68,11 @@ export class PcMachine implements Machine {
   readonly #resettable: { reset(): void }[] = [];
   #stopped: StopReason | undefined;
 
-  /** @param options memory, terminal and clocks; {@link reset} then switches it on */
+  /**
+   * A PC that is switched off: {@link reset} switches it on.
+   *
+   * @param options memory, terminal and clocks
+   */
   constructor(options: PcOptions) {
     const clock = options.clock ?? createHostClock();
     this.#clock = clock;

@@ -27,6 +27,8 @@ export class Pit extends ByteDevice implements Timed {
   #deadline = Infinity;
 
   /**
+   * A timer after power-on.
+   *
    * @param clock the Guest's time
    * @param line IRQ 0
    */

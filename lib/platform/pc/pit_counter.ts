@@ -34,7 +34,11 @@ export class PitCounter {
   #latchedCount: number | undefined;
   #latchedStatus: number | undefined;
 
-  /** @param gate the state of its gate input */
+  /**
+   * A counter after power-on.
+   *
+   * @param gate the state of its gate input
+   */
   constructor(gate: boolean) {
     this.#gate = gate;
   }

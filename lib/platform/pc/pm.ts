@@ -51,7 +51,11 @@ export class PowerManagement extends ByteDevice implements Timed {
   #checked = 0;
   #deadline = Infinity;
 
-  /** @param options what the registers are attached to */
+  /**
+   * The registers after power-on.
+   *
+   * @param options what the registers are attached to
+   */
   constructor(options: PowerManagementOptions) {
     super();
     this.#clock = options.clock;

@@ -58,7 +58,11 @@ export class Rtc extends ByteDevice implements Timed {
   #checked: number;
   #deadline = Infinity;
 
-  /** @param options what the clock is attached to */
+  /**
+   * A clock that shows the host's time.
+   *
+   * @param options what the clock is attached to
+   */
   constructor(options: RtcOptions) {
     super();
     this.#clock = options.clock;

@@ -26,6 +26,8 @@ export class SystemControlB extends ByteDevice {
   #value = 0;
 
   /**
+   * The port after power-on.
+   *
    * @param pit whose counter 2 is gated and seen here
    * @param clock for the refresh bit
    */
@@ -59,7 +61,11 @@ export class SystemControlA extends ByteDevice {
   readonly #requestReset: () => void;
   #value = 0x02;
 
-  /** @param requestReset called when the Guest asks for a reset */
+  /**
+   * The port after power-on.
+   *
+   * @param requestReset called when the Guest asks for a reset
+   */
   constructor(requestReset: () => void) {
     super();
     this.#requestReset = requestReset;
@@ -86,7 +92,11 @@ export class SystemControlA extends ByteDevice {
 export class KeyboardReset extends ByteDevice {
   readonly #requestReset: () => void;
 
-  /** @param requestReset called when the Guest asks for a reset */
+  /**
+   * The port after power-on.
+   *
+   * @param requestReset called when the Guest asks for a reset
+   */
   constructor(requestReset: () => void) {
     super();
     this.#requestReset = requestReset;
@@ -111,7 +121,11 @@ export class ResetControl implements BusDevice {
   readonly #requestReset: () => void;
   #value = 0;
 
-  /** @param requestReset called when the Guest asks for a reset */
+  /**
+   * The port after power-on.
+   *
+   * @param requestReset called when the Guest asks for a reset
+   */
   constructor(requestReset: () => void) {
     this.#requestReset = requestReset;
   }

@@ -96,7 +96,11 @@ export class Uart extends ByteDevice implements Timed {
   #nextReceive = 0;
   #nextTransmit = Infinity;
 
-  /** @param options what the port is attached to */
+  /**
+   * A port after power-on.
+   *
+   * @param options what the port is attached to
+   */
   constructor(options: UartOptions) {
     super();
     this.#line = options.line;
