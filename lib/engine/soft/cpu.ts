@@ -141,7 +141,11 @@ export class Cpu {
   /** Registers that are not in shared memory, as after power-on. */
   powerOn(): void {
     this.cr0 = CR0_ET;
-    this.cr2 = this.cr3 = this.cr4 = this.efer = 0;
+    this.cr2 =
+      this.cr3 =
+      this.cr4 =
+      this.efer =
+        0;
     this.dr.set([0, 0, 0, 0, 0, 0, 0xffff_0ff0 | 0, 0x400]);
     this.msrs.clear();
     Object.assign(this.gdt, { base: 0, limit: 0 });
@@ -421,7 +425,7 @@ export class Cpu {
     const limit = this.limits[seg]!;
     const vector = seg === SS ? STACK : GP;
     if (access === 0) this.raise(vector, 0);
-    if (access & SEG_CODE ? write || (seg !== CS && !(access & SEG_RW)) : write && !(access & SEG_RW)) this.raise(GP, 0);
+    if (access & SEG_CODE ? write || !(access & SEG_RW) : write && !(access & SEG_RW)) this.raise(GP, 0);
     const last = offset + size - 1;
     if (!(access & SEG_CODE) && access & SEG_DOWN) {
       const top = access & SEG_BIG ? 0xffff_ffff : 0xffff;
@@ -540,7 +544,7 @@ export class Cpu {
       const access = this.accesses[seg]!;
       const open = access !== 0 && this.limits[seg] === 0xffff_ffff &&
         (access & SEG_CODE ? seg === CS : (access & (SEG_RW | SEG_DOWN)) === SEG_RW);
-      this.i32[I_SEG_OPEN + seg] = open ? 1 : 0;
+      this.i32[I_SEG_OPEN + seg] = open && seg !== CS ? 1 : 0; // data in CS: never written, perhaps not read
       if (seg < 4 && (!open || this.i32[I_SEG_BASE + (seg << 1)] !== 0)) flat = false;
     }
     this.codeSize = this.accesses[CS]! & SEG_BIG ? 4 : 2;

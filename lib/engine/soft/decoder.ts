@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Cpu } from "./cpu.ts";
 import { END_BRANCH, END_SYSTEM, type Handler, Insn, K_CR, K_DR, K_HIGH, K_IMM, K_MEM, K_REG, K_SREG } from "./insn.ts";
 import { GROUPS, ONE_BYTE, OP, TWO_BYTE } from "./opcodes.ts";
 import { CS, DS, ES, FS, GS, SS } from "./state.ts";
@@ -24,6 +25,9 @@ export interface Handlers {
 /** Raised when the bytes end before the instruction does. */
 export const NEED_MORE = Symbol("the instruction continues behind the bytes given");
 
+/** Raised at the sixteenth byte. */
+const TOO_LONG = Symbol("the instruction is too long");
+
 const A_MODRM = 1, A_LOCK = 2, A_D64 = 4, A_NO64 = 8, A_END = 16, A_SYS = 32, A_GROUP = 64, A_BYTE = 128;
 
 interface Recipe {
@@ -39,6 +43,7 @@ const TWO = recipes(TWO_BYTE);
 const JCC = OP.JCC!, SIMD = OP.SIMD!, X87 = OP.X87!, UD = OP.UD!, MOVSX = OP.MOVSX!, MOVZX = OP.MOVZX!;
 const SETCC = OP.SETCC!, CMOV = OP.CMOV!, LDSEG = OP.LDSEG!, BT = new Set([OP.BT!, OP.BTS!, OP.BTR!, OP.BTC!]);
 const STRING = new Set(["MOVS", "CMPS", "STOS", "LODS", "SCAS", "INS", "OUTS"].map((name) => OP[name]!));
+const FENCES = new Set([OP.LFENCE!, OP.MFENCE!, OP.SFENCE!]);
 const LAR_LSL = new Set([OP.LAR!, OP.LSL!]);
 
 function recipes(text: string): (Recipe | undefined)[] {
@@ -59,16 +64,24 @@ function recipe(name: string, words: readonly string[]): Recipe {
     else attributes |= attribute;
   }
   if (operands.some((o) => /^[EGMRCDS]/.test(o) && o !== "CL" && !/^S[v]$/.test(o))) attributes |= A_MODRM;
-  if (operands.some((o) => o === "b" || /^[EGAZO]b$/.test(o)) && name !== "MOVZX" && name !== "MOVSX") attributes |= A_BYTE;
+  if (operands.some((o) => o === "b" || /^[EGAZO]b$/.test(o)) && name !== "MOVZX" && name !== "MOVSX") {
+    attributes |= A_BYTE;
+  }
   if (!name.startsWith("@")) return { op: OP[name]!, attributes, operands, group: undefined };
   const group = GROUPS[name.slice(1)]!.split(" ").map((member) => {
     if (member === "-") return undefined;
     const [mnemonic, extra] = member.split(":");
     const own = operands.concat(extra === "imm" ? [operands[0] === "Eb" ? "Ib" : "Iz"] : []);
-    const inherited = Object.entries({ d64: A_D64, no64: A_NO64 }).filter(([, bit]) => attributes & bit).map(([w]) => w);
+    const inherited = Object.entries({ d64: A_D64, no64: A_NO64 }).filter(([, bit]) => attributes & bit).map(([w]) =>
+      w
+    );
     return recipe(mnemonic!, [...own, ...inherited, ...(extra && extra !== "imm" ? [extra] : [])]);
   });
   return { op: 0, attributes: attributes | A_GROUP | A_MODRM, operands, group };
+}
+
+function tooLong(cpu: Cpu): void {
+  cpu.gp();
 }
 
 /** Turns bytes into instructions; holds the cursor, so one per CPU. */
@@ -96,24 +109,29 @@ export class Decoder {
    * @param at index of its first byte
    * @param limit index behind the last byte that may be read
    * @param defaultSize 2, 4 or 8: the code segment's default operand and address size (8: 64-bit mode)
-   * @returns the instruction; bytes that are none decode as UD, whose handler raises #UD
+   * @returns the instruction; bytes that are none decode as UD, whose handler raises #UD (or #GP: they are too many)
    * @throws {typeof NEED_MORE} if it reaches over `limit` (and no byte behind it would make it invalid anyway)
    */
   decode(bytes: Uint8Array, at: number, limit: number, defaultSize: 2 | 4 | 8): Insn {
     this.#bytes = bytes;
     this.#at = at;
-    this.#limit = limit;
+    this.#limit = Math.min(limit, at + MAX_LENGTH);
     this.#start = at;
     const insn = new Insn();
     insn.offset = at & 0xfff;
-    this.#instruction(insn, defaultSize);
+    try {
+      this.#instruction(insn, defaultSize);
+    } catch (reason) {
+      if (reason !== TOO_LONG) throw reason;
+      this.#invalid(insn);
+      insn.exec = tooLong;
+    }
     insn.length = this.#at - at;
-    if (insn.length > MAX_LENGTH) this.#invalid(insn);
     return insn;
   }
 
   #next(): number {
-    if (this.#at >= this.#limit) throw NEED_MORE;
+    if (this.#at >= this.#limit) throw this.#at - this.#start >= MAX_LENGTH ? TOO_LONG : NEED_MORE;
     return this.#bytes[this.#at++]!;
   }
 
@@ -123,7 +141,6 @@ export class Decoder {
     this.#rex = 0;
     this.#segment = -1;
     prefixes: for (;;) {
-      if (this.#at - this.#start >= MAX_LENGTH) return this.#invalid(insn);
       byte = this.#next();
       switch (byte) {
         case 0x66:
@@ -192,7 +209,7 @@ export class Decoder {
     if (insn.op === MOVZX || insn.op === MOVSX) insn.srcSize = byte & 1 ? 2 : 1;
     if (two && byte >= 0x20 && byte <= 0x23) insn.size = mode === 8 ? 8 : 4;
     if (insn.lock && !(row.attributes & A_LOCK && insn.mem)) return this.#invalid(insn);
-    if (insn.op === LDSEG && !insn.mem) return this.#invalid(insn);
+    if (insn.op === LDSEG && !insn.mem || FENCES.has(insn.op) && insn.mem) return this.#invalid(insn);
     insn.exec = this.#handler(insn);
   }
 

@@ -236,7 +236,7 @@ bf MOVSX Gv Ew
 c0 XADD Eb Gb lock
 c1 XADD Ev Gv lock
 c2 SIMD Ex Ib
-c3 MOVNTI Ed Gd
+c3 MOVNTI Mx Gd
 c4 SIMD Ex Ib
 c5 SIMD Ex Ib
 c6 SIMD Ex Ib

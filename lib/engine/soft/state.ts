@@ -26,7 +26,7 @@ export const STATE_BUDGET = 160;
 export const STATE_TLB_OFFSET = 164;
 /** Bases of ES, CS, SS, DS, FS, GS, 8 bytes each. */
 export const STATE_SEG_BASE = 176;
-/** 1 where a segment is usable, writable (but CS) and spans all 4 GiB, so that no check is needed; 4 bytes each. */
+/** 1 where a segment (never CS) is usable, writable and spans all 4 GiB, so that no check is needed; 4 bytes each. */
 export const STATE_SEG_OPEN = 224;
 /** x87 data registers R0 … R7 (physical, not ST-relative), 16 bytes each: 64-bit significand, then sign and exponent (16 bits). MMX registers alias the significands. */
 export const STATE_FPU_REGS = 256;

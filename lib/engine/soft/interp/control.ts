@@ -4,17 +4,10 @@
  * @module
  */
 import { type Cpu, SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT } from "../cpu.ts";
-import { GP, NP } from "../fault.ts";
+import { GP, NP, UD } from "../fault.ts";
 import { type Insn, K_IMM } from "../insn.ts";
 import { CS, ECX, ESP, SS, ZF } from "../state.ts";
-import {
-  checkCodeSegment,
-  checkEntry,
-  type Descriptor,
-  enterCode,
-  isNull,
-  readDescriptor,
-} from "./segments.ts";
+import { checkCodeSegment, checkEntry, type Descriptor, enterCode, isNull, readDescriptor } from "./segments.ts";
 import { checkReturn, innerStack, pushInner, returnOuter } from "./interrupt.ts";
 import { switchTask, TASK_CALL, TASK_JUMP } from "./task.ts";
 
@@ -98,6 +91,7 @@ export function ret(cpu: Cpu, insn: Insn): void {
 // Far transfers.
 
 function farMemory(cpu: Cpu, insn: Insn): [offset: number, selector: number] {
+  if (!insn.mem) cpu.raise(UD);
   const address = cpu.linear(insn, insn.size + 2, false);
   return [cpu.read(address, insn.size), cpu.read16(address + insn.size | 0)];
 }

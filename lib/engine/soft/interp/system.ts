@@ -34,6 +34,8 @@ const CR0_BITS = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | 
 const CR4_BITS = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 export function movControl(cpu: Cpu, insn: Insn): void {
+  const n = insn.a === K_CR ? insn.ar : insn.br;
+  if (n === 1 || n > 4) cpu.raise(UD); // before the privilege is looked at
   cpu.privileged();
   if (insn.a !== K_CR) return cpu.setReg(insn.ar, readControl(cpu, insn.br));
   writeControl(cpu, insn.ar, cpu.reg(insn.br));
