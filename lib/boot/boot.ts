@@ -256,7 +256,11 @@ function placeInitrd(
 
 function requireMemory(have: number, need: number, what: string): void {
   if (have < need) {
-    const mib = Math.ceil(need / MIB);
-    throw new BootError(`${what} ${need} bytes of memory, the Guest has ${have}: give it ${mib} (MiB) or more`);
+    const [needKiB, haveKiB] = [Math.ceil(need / 1024), have / 1024];
+    throw new BootError(
+      `${what} ${needKiB} KiB of memory, but the Guest has ${haveKiB} KiB: give ${
+        Math.ceil(need / MIB)
+      } or more as <mem>`,
+    );
   }
 }

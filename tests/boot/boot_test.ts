@@ -219,14 +219,14 @@ Deno.test("loadKernel() says how a kernel is truncated or corrupt", () => {
 Deno.test("loadKernel() says how much memory a kernel and its initrd need", () => {
   refuse(
     makeBzImage({ payload }),
-    'Kernel "k" needs 3145728 bytes of memory, the Guest has 2097152: give it 3 (MiB) or more',
+    'Kernel "k" needs 3072 KiB of memory, but the Guest has 2048 KiB: give 3 or more as <mem>',
     {},
     2,
   );
   const initrd = { name: "i", bytes: new Uint8Array(2 * MIB + 1) };
   refuse(
     makeBzImage({ payload }),
-    'Kernel "k" with initrd "i" needs 5246976 bytes of memory, the Guest has 5242880: give it 6 (MiB) or more',
+    'Kernel "k" with initrd "i" needs 5124 KiB of memory, but the Guest has 5120 KiB: give 6 or more as <mem>',
     { initrd },
     5,
   );
