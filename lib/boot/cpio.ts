@@ -75,7 +75,7 @@ const KINDS = {
  * @throws {RangeError} if a number does not fit its field, or a path is empty or begins with a slash
  *
  * @example An initramfs with a console and an init
- * ```ts no-eval
+ * ```ts ignore
  * const archive = writeCpio([
  *   { kind: "directory", path: "dev" },
  *   { kind: "character", path: "dev/console", major: 5, minor: 1 },
