@@ -264,8 +264,7 @@ export function div(a: Float80, b: Float80, r: Float80): void {
     const sign = a.sign ^ b.sign;
     if (isInfinity(a) ? isInfinity(b) : isZero(a) && isZero(b)) return invalid(r);
     if (!isInfinity(a) && isZero(b)) {
-      env.raised |= ZE;
-      denormals(a, b);
+      env.raised = ZE; // and no DE: priorities in SDM volume 1, §4.9.2
       return setInfinity(r, sign);
     }
     if (!denormals(a, b)) return;

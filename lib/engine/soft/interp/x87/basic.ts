@@ -33,6 +33,7 @@ import {
   get,
   isEmpty,
   note,
+  noteOnly,
   operand,
   pop,
   put,
@@ -146,22 +147,22 @@ export const frndint: Handler = unary((a, r) => {
   else roundToInteger(a, r);
 });
 
-/** Compare ST(0), which is not empty, with `operand`. Returns whether the instruction completes (and may pop). */
+/**
+ * Compare ST(0), which is not empty, with `operand`. The processor sets the condition codes even if an unmasked exception
+ * then keeps it from popping.
+ *
+ * @returns whether the instruction may pop
+ */
 function compareTop(cpu: Cpu, quiet: boolean): boolean {
   get(cpu, 0, st0);
-  const codes = compare(st0, operand, quiet);
-  if (env.raised !== 0) {
-    report(cpu);
-    if (refused()) return false;
-  }
-  setConditions(cpu, C0 | C1 | C2 | C3, codes);
-  return true;
+  setConditions(cpu, C0 | C1 | C2 | C3, compare(st0, operand, quiet));
+  if (env.raised !== 0) report(cpu);
+  return !refused();
 }
 
 function unorderedByUnderflow(cpu: Cpu): boolean {
-  if (!underflow(cpu)) return false;
   setConditions(cpu, C0 | C2 | C3, UNORDERED);
-  return true;
+  return underflow(cpu);
 }
 
 /** FCOM, FCOMP, FICOM, FICOMP with a memory operand. */
@@ -200,21 +201,17 @@ export function compareRegister(quiet: boolean, pops: number): Handler {
 export function compareToFlags(quiet: boolean, popping: boolean): Handler {
   return (cpu, insn) => {
     check(cpu);
-    note(cpu, insn);
+    noteOnly(cpu, insn);
     let codes = UNORDERED;
-    if (isEmpty(cpu, 0) || isEmpty(cpu, insn.rm)) {
-      if (!underflow(cpu)) return;
-    } else {
+    if (isEmpty(cpu, 0) || isEmpty(cpu, insn.rm)) underflow(cpu);
+    else {
       get(cpu, 0, st0);
       get(cpu, insn.rm, operand);
       codes = compare(st0, operand, quiet);
-      if (env.raised !== 0) {
-        report(cpu);
-        if (refused()) return;
-      }
+      if (env.raised !== 0) report(cpu);
     }
     cpu.arithmetic = ((codes & C3) !== 0 ? ZF : 0) | ((codes & C2) !== 0 ? PF : 0) | ((codes & C0) !== 0 ? CF : 0);
-    if (popping) pop(cpu);
+    if (popping && !refused()) pop(cpu);
   };
 }
 

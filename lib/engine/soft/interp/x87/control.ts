@@ -87,6 +87,7 @@ export function fnstswAx(cpu: Cpu, _insn: Insn): void {
 export function ffree(cpu: Cpu, insn: Insn): void {
   check(cpu);
   free(cpu, insn.rm);
+  setStatus(cpu, status(cpu) & ~C1);
 }
 
 /** FFREEP: undocumented, and on every processor. */
@@ -94,6 +95,7 @@ export function ffreep(cpu: Cpu, insn: Insn): void {
   check(cpu);
   free(cpu, insn.rm);
   pop(cpu);
+  setStatus(cpu, status(cpu) & ~C1);
 }
 
 /** FINCSTP: TOP moves, tags stay. */

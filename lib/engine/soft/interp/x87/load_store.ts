@@ -28,8 +28,10 @@ import {
   get,
   isEmpty,
   note,
+  noteOnly,
   operand,
   pop,
+  push,
   put,
   report,
   result,
@@ -100,10 +102,10 @@ export function fldRegister(cpu: Cpu, insn: Insn): void {
   check(cpu);
   note(cpu, insn);
   if (isEmpty(cpu, insn.rm)) {
-    // Full and empty at once: see the tests, the processor reports the underflow.
     if (!underflow(cpu)) return;
     setIndefinite(result);
-    env.raised = 0;
+    push(cpu); // even onto a full stack: one exception at a time
+    return;
   } else get(cpu, insn.rm, result);
   finishPush(cpu);
 }
@@ -304,6 +306,17 @@ export const fstRegister: Handler = (cpu, insn) => storeRegister(cpu, insn, fals
 /** FSTP ST(i). */
 export const fstpRegister: Handler = (cpu, insn) => storeRegister(cpu, insn, true);
 
+/** D9 D8: an undocumented FSTP ST(i), which moves nothing and reports nothing if ST(0) is empty. */
+export function fstpNoException(cpu: Cpu, insn: Insn): void {
+  check(cpu);
+  note(cpu, insn);
+  if (!isEmpty(cpu, 0)) {
+    get(cpu, 0, st0);
+    put(cpu, insn.rm, st0);
+  }
+  pop(cpu);
+}
+
 /** FXCH: an empty register becomes indefinite first. */
 export function fxch(cpu: Cpu, insn: Insn): void {
   check(cpu);
@@ -325,7 +338,7 @@ const MOVE_FLAGS = [1, 0x40, 0x41, 4];
 /** FCMOVcc. */
 export function fcmov(cpu: Cpu, insn: Insn): void {
   check(cpu);
-  note(cpu, insn);
+  noteOnly(cpu, insn);
   if (isEmpty(cpu, 0) || isEmpty(cpu, insn.rm)) {
     if (!underflow(cpu)) return;
     setIndefinite(operand);

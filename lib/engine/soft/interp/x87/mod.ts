@@ -63,6 +63,7 @@ import {
   fstDouble,
   fstpDouble,
   fstpExtended,
+  fstpNoException,
   fstpRegister,
   fstpSingle,
   fstRegister,
@@ -136,7 +137,8 @@ registers(0xd9, 0xc0, fldRegister);
 registers(0xdd, 0xd0, fstRegister);
 registers(0xd9, 0xc8, fxch);
 registers(0xdd, 0xc0, ffree);
-for (const [escape, first] of [[0xdd, 0xd8], [0xd9, 0xd8], [0xdf, 0xd0], [0xdf, 0xd8]] as const) {
+registers(0xd9, 0xd8, fstpNoException);
+for (const [escape, first] of [[0xdd, 0xd8], [0xdf, 0xd0], [0xdf, 0xd8]] as const) {
   registers(escape, first, fstpRegister); // the first is documented, the others are aliases that all processors have
 }
 registers(0xdd, 0xc8, fxch);

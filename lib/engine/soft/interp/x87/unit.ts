@@ -51,6 +51,12 @@ export function pending(cpu: Cpu): void {
 
 /** Remember the instruction and its data (§8.1.8, §8.1.9), and clear C1, which most instructions do. */
 export function note(cpu: Cpu, insn: Insn): void {
+  noteOnly(cpu, insn);
+  cpu.u16[U_STATUS]! &= ~C1;
+}
+
+/** As {@link note}, but C1 stays. */
+export function noteOnly(cpu: Cpu, insn: Insn): void {
   const i32 = cpu.i32;
   i32[I_OPCODE] = insn.code;
   i32[I_IP] = cpu.eip;
@@ -59,7 +65,6 @@ export function note(cpu: Cpu, insn: Insn): void {
     i32[I_DP] = cpu.offset(insn);
     i32[I_DP + 1] = cpu.selectors[insn.seg]!;
   }
-  cpu.u16[U_STATUS]! &= ~C1;
 }
 
 /** The status word without TOP. */
@@ -165,10 +170,17 @@ export function report(cpu: Cpu): void {
   cpu.u16[U_STATUS] = word;
 }
 
+/** Push `result` without a look at the tags. */
+export function push(cpu: Cpu): void {
+  cpu.i32[I_TOP] = cpu.i32[I_TOP]! - 1 & 7;
+  put(cpu, 0, result);
+}
+
 /** Stack underflow: IE, SF, C1 = 0. Returns whether it is masked, so that the instruction goes on with indefinite. */
 export function underflow(cpu: Cpu): boolean {
   env.raised = IE | SF;
   env.up = 0;
+  cpu.u16[U_STATUS]! &= ~C1;
   report(cpu);
   return (env.control & IE) !== 0;
 }
@@ -198,10 +210,9 @@ export function finishPush(cpu: Cpu): void {
     setIndefinite(result);
   } else if ((env.raised | env.up) !== 0) {
     report(cpu);
-    if ((env.raised & ~env.control & (IE | DE | ZE)) !== 0) return;
+    if ((env.raised & ~env.control & IE) !== 0) return; // a denormal from memory is loaded even if DE is unmasked
   }
-  cpu.i32[I_TOP] = cpu.i32[I_TOP]! - 1 & 7;
-  put(cpu, 0, result);
+  push(cpu);
 }
 
 /** Whether what was raised keeps a store to memory from happening (§8.5: an unmasked IE, OE or UE). */
