@@ -387,6 +387,15 @@ export class Cpu {
     if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, true);
   }
 
+  /** Raise now whatever `count` pushes of `size` bytes would raise, in their order. */
+  probePushes(count: number, size: number): void {
+    let esp = this.reg(ESP);
+    for (let i = 0; i < count; i++) {
+      esp = (esp - size) & this.stackMask;
+      this.probeWrite(this.segmented(SS, esp, size, true), size);
+    }
+  }
+
   /** As {@link probeWrite}, for reads. */
   probeRead(address: number, size: number): void {
     this.mmu.probe(address, false);

@@ -29,6 +29,8 @@ export const NEED_MORE = Symbol("the instruction continues behind the bytes give
 const TOO_LONG = Symbol("the instruction is too long");
 
 const A_MODRM = 1, A_LOCK = 2, A_D64 = 4, A_NO64 = 8, A_END = 16, A_SYS = 32, A_GROUP = 64, A_BYTE = 128;
+/** ModRM.mod is ignored: the operand is a register (MOV to and from CR and DR). */
+const A_REGISTER = 256;
 
 interface Recipe {
   readonly op: number;
@@ -43,7 +45,7 @@ const TWO = recipes(TWO_BYTE);
 const JCC = OP.JCC!, SIMD = OP.SIMD!, X87 = OP.X87!, UD = OP.UD!, MOVSX = OP.MOVSX!, MOVZX = OP.MOVZX!;
 const SETCC = OP.SETCC!, CMOV = OP.CMOV!, LDSEG = OP.LDSEG!, BT = new Set([OP.BT!, OP.BTS!, OP.BTR!, OP.BTC!]);
 const STRING = new Set(["MOVS", "CMPS", "STOS", "LODS", "SCAS", "INS", "OUTS"].map((name) => OP[name]!));
-const FENCES = new Set([OP.LFENCE!, OP.MFENCE!, OP.SFENCE!]);
+const FENCES = new Set([OP.LFENCE!, OP.MFENCE!, OP.SFENCE!]), NO_PREFIX = new Set([...FENCES, OP.MOVNTI!]);
 const LAR_LSL = new Set([OP.LAR!, OP.LSL!]);
 
 function recipes(text: string): (Recipe | undefined)[] {
@@ -67,6 +69,7 @@ function recipe(name: string, words: readonly string[]): Recipe {
   if (operands.some((o) => o === "b" || /^[EGAZO]b$/.test(o)) && name !== "MOVZX" && name !== "MOVSX") {
     attributes |= A_BYTE;
   }
+  if (operands.some((o) => o[0] === "R")) attributes |= A_REGISTER;
   if (!name.startsWith("@")) return { op: OP[name]!, attributes, operands, group: undefined };
   const group = GROUPS[name.slice(1)]!.split(" ").map((member) => {
     if (member === "-") return undefined;
@@ -195,10 +198,15 @@ export class Decoder {
     } else row = ONE[byte];
     if (!row) return this.#invalid(insn);
     if (mode === 8 && row.attributes & A_NO64) return this.#invalid(insn);
-    if (row.attributes & A_MODRM) this.#modrm(insn, mode);
+    if (row.attributes & A_MODRM) this.#modrm(insn, mode, row.attributes & A_REGISTER);
     if (row.group) {
-      row = row.group[insn.reg & 7];
-      if (!row) return this.#invalid(insn);
+      const member = row.group[insn.reg & 7];
+      if (!member) { // its immediate is fetched all the same
+        insn.size = row.attributes & A_BYTE ? 1 : this.#operandSize;
+        this.#operands(insn, row, byte);
+        return this.#invalid(insn);
+      }
+      row = member;
     }
     insn.op = row.op;
     if (mode === 8 && row.attributes & A_D64 && this.#operandSize === 4) this.#operandSize = 8;
@@ -210,6 +218,7 @@ export class Decoder {
     if (two && byte >= 0x20 && byte <= 0x23) insn.size = mode === 8 ? 8 : 4;
     if (insn.lock && !(row.attributes & A_LOCK && insn.mem)) return this.#invalid(insn);
     if (insn.op === LDSEG && !insn.mem || FENCES.has(insn.op) && insn.mem) return this.#invalid(insn);
+    if (NO_PREFIX.has(insn.op) && insn.code > 0xff) return this.#invalid(insn); // a prefix makes it something newer
     insn.exec = this.#handler(insn);
   }
 
@@ -225,7 +234,7 @@ export class Decoder {
   #code(insn: Insn, byte: number, data16: boolean): void {
     if (insn.op === JCC || insn.op === SETCC || insn.op === CMOV) insn.code = byte & 15;
     else if (insn.op === LDSEG) insn.code = byte;
-    else if (insn.op === SIMD || byte === 0xae || byte === 0xc7) {
+    else if (insn.op === SIMD || byte === 0xae || byte === 0xc7 || NO_PREFIX.has(insn.op)) {
       const prefix = insn.rep === 0xf3 ? 2 : insn.rep === 0xf2 ? 3 : data16 ? 1 : 0;
       insn.code = prefix << 8 | byte;
     } else if (insn.op === X87) insn.code = (byte & 7) << 8 | this.#bytes[this.#modrmAt]!;
@@ -234,13 +243,13 @@ export class Decoder {
 
   #modrmAt = 0;
 
-  #modrm(insn: Insn, mode: 2 | 4 | 8): void {
+  #modrm(insn: Insn, mode: 2 | 4 | 8, registerOnly: number): void {
     this.#modrmAt = this.#at;
     const modrm = this.#next();
     const mod = modrm >> 6;
     const rm = modrm & 7;
     insn.reg = modrm >> 3 & 7 | (this.#rex & 4) << 1;
-    if (mod === 3) {
+    if (mod === 3 || registerOnly) {
       insn.rm = rm | (this.#rex & 1) << 3;
       return;
     }
@@ -310,8 +319,8 @@ export class Decoder {
         if (operand === "Mv" || operand === "Mp" || operand === "Mx") {
           if (!insn.mem) insn.op = UD;
         }
-        if (insn.mem && operand[0] !== "R") this.#set(insn, slot, K_MEM, 0);
-        else this.#set(insn, slot, K_REG, insn.mem ? this.#bytes[this.#modrmAt]! & 7 : insn.rm, operand[1] === "b");
+        if (insn.mem) this.#set(insn, slot, K_MEM, 0);
+        else this.#set(insn, slot, K_REG, insn.rm, operand[1] === "b");
         break;
       case "G":
         this.#set(insn, slot, K_REG, insn.reg, operand[1] === "b");

@@ -128,8 +128,7 @@ function transfer(cpu: Cpu, insn: Insn, offset: number, selector: number, isCall
 }
 
 function pushFar(cpu: Cpu, insn: Insn, size: number): void {
-  const esp = cpu.reg(ESP);
-  cpu.probeWrite(cpu.segmented(SS, (esp - 2 * size) & cpu.stackMask, 2 * size, true), 2 * size);
+  cpu.probePushes(2, size);
   cpu.push(cpu.selectors[CS]!, size);
   cpu.push(next(cpu, insn), size);
 }
@@ -174,7 +173,7 @@ function callGate(cpu: Cpu, insn: Insn, gate: Descriptor, selector: number, isCa
 export function retFar(cpu: Cpu, insn: Insn): void {
   const size = insn.size, esp = cpu.reg(ESP), release = insn.a === K_IMM ? insn.imm : 0;
   const at = (offset: number) => cpu.read(cpu.segmented(SS, (esp + offset) & cpu.stackMask, size, false), size);
-  const eip = at(0), selector = at(size) & 0xffff;
+  const selector = cpu.read16(cpu.segmented(SS, (esp + size) & cpu.stackMask, 2, false)), eip = at(0);
   const target = checkReturn(cpu, selector);
   checkEntry(cpu, target, eip);
   if ((selector & 3) === cpu.cpl) {

@@ -98,23 +98,21 @@ export function pop(cpu: Cpu, insn: Insn): void {
   }
 }
 
-const PUSHA_ORDER = [0, 1, 2, 3, 4, 5, 6, 7];
-
 export function pusha(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
-  const esp = cpu.reg(ESP);
-  const bottom = (esp - 8 * size) & cpu.stackMask;
-  cpu.probeWrite(cpu.segmented(SS, bottom, 8 * size, true), 8 * size);
-  for (const n of PUSHA_ORDER) {
-    cpu.write(cpu.segmented(SS, (esp - (n + 1) * size) & cpu.stackMask, size, true), size, cpu.reg(n));
+  let esp = cpu.reg(ESP);
+  cpu.probePushes(8, size);
+  for (let n = 0; n < 8; n++) {
+    esp = (esp - size) & cpu.stackMask;
+    cpu.write(cpu.segmented(SS, esp, size, true), size, cpu.reg(n));
   }
-  cpu.setStackPointer(bottom);
+  cpu.setStackPointer(esp);
 }
 
+/** Restarted from its beginning after a fault: like processors, it leaves the registers that it has popped by then. */
 export function popa(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
   const esp = cpu.reg(ESP) & cpu.stackMask;
-  cpu.probeRead(cpu.segmented(SS, esp, 8 * size, false), 8 * size);
   for (let n = 7; n >= 0; n--) {
     const value = cpu.read(cpu.segmented(SS, (esp + (7 - n) * size) & cpu.stackMask, size, false), size);
     if (n !== ESP) cpu.setSized(n, size, value);
@@ -140,21 +138,23 @@ export function popf(cpu: Cpu, insn: Insn): void {
   cpu.flags = cpu.flags & ~mask & ~RF | value & mask;
 }
 
+/** The pushes happen one after the other, so that the frame pointers copied may be ones that were just pushed. */
 export function enter(cpu: Cpu, insn: Insn): void {
   const size = insn.size, level = insn.imm2 & 31, mask = cpu.stackMask;
-  const values = [cpu.reg(EBP)];
-  const frame = (cpu.reg(ESP) - size) & mask;
-  let ebp = cpu.reg(EBP);
+  let esp = cpu.reg(ESP), ebp = cpu.reg(EBP);
+  const push = (value: number) => {
+    esp = (esp - size) & mask;
+    cpu.write(cpu.segmented(SS, esp, size, true), size, value);
+  };
+  push(ebp);
+  const frame = esp;
   for (let i = 1; i < level; i++) {
     ebp = (ebp - size) & mask;
-    values.push(cpu.read(cpu.segmented(SS, ebp, size, false), size));
+    push(cpu.read(cpu.segmented(SS, ebp, size, false), size));
   }
-  if (level > 0) values.push(frame);
-  const esp = (cpu.reg(ESP) - values.length * size) & mask;
+  if (level > 0) push(frame);
   const final = (esp - (insn.imm & 0xffff)) & mask;
-  cpu.probeWrite(cpu.segmented(SS, esp, values.length * size, true), values.length * size);
   cpu.probeWrite(cpu.segmented(SS, final, 1, true), 1); // the processor checks the new top of the stack
-  values.forEach((value, i) => cpu.write(cpu.segmented(SS, (frame - i * size) & mask, size, true), size, value));
   cpu.setSized(EBP, size, frame);
   cpu.setStackPointer(final);
 }
@@ -206,9 +206,9 @@ export function bound(cpu: Cpu, insn: Insn): void {
 }
 
 export function arpl(cpu: Cpu, insn: Insn): void {
-  const a = cpu.modifyA(Object.assign(insn, { size: 2 })), b = cpu.readB(insn) & 3;
+  const a = cpu.readA(Object.assign(insn, { size: 2 })), b = cpu.readB(insn) & 3;
   const lower = (a & 3) < b;
-  cpu.storeA(insn, lower ? a & ~3 | b : a);
+  if (lower) cpu.writeA(insn, a & ~3 | b);
   cpu.arithmetic = cpu.arithmetic & ~0x40 | (lower ? 0x40 : 0);
 }
 

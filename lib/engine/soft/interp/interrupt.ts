@@ -86,9 +86,8 @@ function withExternal<T>(cpu: Cpu, external: number, act: () => T): T {
 }
 
 function pushSame(cpu: Cpu, words: readonly number[], size: number): void {
-  const bytes = words.length * size;
   let esp = cpu.reg(ESP);
-  cpu.probeWrite(cpu.segmented(SS, (esp - bytes) & cpu.stackMask, bytes, true), bytes);
+  cpu.probePushes(words.length, size);
   for (const word of words) {
     esp = (esp - size) & cpu.stackMask;
     cpu.write(cpu.segmented(SS, esp, size, true), size, word);
@@ -97,7 +96,11 @@ function pushSame(cpu: Cpu, words: readonly number[], size: number): void {
 }
 
 /** The stack for an inner level from the task state segment: selector and pointer (§7.2.1). */
-export function innerStack(cpu: Cpu, level: number, external: number): { selector: number; esp: number; d: Descriptor } {
+export function innerStack(
+  cpu: Cpu,
+  level: number,
+  external: number,
+): { selector: number; esp: number; d: Descriptor } {
   const wide = (cpu.task.access & 8) !== 0;
   const at = wide ? level * 8 + 4 : level * 4 + 2;
   if (at + (wide ? 5 : 3) > cpu.task.limit) cpu.raise(TS, cpu.task.selector & 0xfffc | external);
@@ -169,7 +172,7 @@ export function iret(cpu: Cpu, insn: Insn): void {
   }
   const esp = cpu.reg(ESP);
   const at = (n: number) => cpu.read(cpu.segmented(SS, (esp + n * size) & cpu.stackMask, size, false), size);
-  const eip = at(0), selector = at(1) & 0xffff, flags = at(2);
+  const flags = at(2), selector = at(1) & 0xffff, eip = at(0); // in the order of the processor's page faults
   if (flags & VM && cpu.cpl === 0 && size === 4) cpu.gp(); // virtual-8086 mode does not exist here
   const rpl = selector & 3;
   const mask = (changeableFlags(cpu) | RF) & (size === 2 ? 0xffff : -1);
@@ -192,7 +195,9 @@ export function checkReturn(cpu: Cpu, selector: number): Descriptor {
   if (isNull(selector)) cpu.gp();
   const d = readDescriptor(cpu, selector);
   const rpl = selector & 3, error = selector & 0xfffc;
-  if ((d.access & (SEG_CODE_OR_DATA | SEG_CODE)) !== (SEG_CODE_OR_DATA | SEG_CODE) || rpl < cpu.cpl) cpu.raise(GP, error);
+  if ((d.access & (SEG_CODE_OR_DATA | SEG_CODE)) !== (SEG_CODE_OR_DATA | SEG_CODE) || rpl < cpu.cpl) {
+    cpu.raise(GP, error);
+  }
   if (d.access & SEG_CONFORMING ? d.dpl > rpl : d.dpl !== rpl) cpu.raise(GP, error);
   if (!(d.access & SEG_PRESENT)) cpu.raise(NP, error);
   return d;

@@ -181,7 +181,7 @@ const LAR_TYPES = new Set([1, 2, 3, 4, 5, 9, 11, 12]), LSL_TYPES = new Set([1, 2
 export function lar(cpu: Cpu, insn: Insn): void {
   const d = visible(cpu, selectorOperand(cpu, insn.b, insn.br, insn));
   const valid = d !== undefined && (d.access & SEG_CODE_OR_DATA || LAR_TYPES.has(d.access & 15));
-  if (valid) cpu.setSized(insn.ar, insn.size, d.high & 0xf0_ff00);
+  if (valid) cpu.setSized(insn.ar, insn.size, d.high & 0xff_ff00);
   setZero(cpu, Boolean(valid));
 }
 

@@ -8,7 +8,21 @@
 import type { Cpu } from "../cpu.ts";
 import { CC_SUB8 } from "../flags.ts";
 import type { Insn } from "../insn.ts";
-import { DF, EAX, ECX, EDI, EDX, ES, ESI, STATE_TLB_OFFSET, TLB, TLB_ADDEND, TLB_READ, TLB_WRITE, ZF } from "../state.ts";
+import {
+  DF,
+  EAX,
+  ECX,
+  EDI,
+  EDX,
+  ES,
+  ESI,
+  STATE_TLB_OFFSET,
+  TLB,
+  TLB_ADDEND,
+  TLB_READ,
+  TLB_WRITE,
+  ZF,
+} from "../state.ts";
 import { extend } from "./alu.ts";
 import { checkPorts } from "./ports.ts";
 
@@ -126,14 +140,23 @@ export function lods(cpu: Cpu, insn: Insn): void {
   repeat(cpu, insn, loadOne, noMany);
 }
 
-/** REPE and REPNE: until the count is 0 or ZF says so. */
+/**
+ * REPE and REPNE: until the count is 0 or ZF says so. If a later element faults the flags are those from before the
+ * instruction (Intel SDM volume 2, REP).
+ */
 function repeatCompare(cpu: Cpu, insn: Insn, one: (cpu: Cpu, insn: Insn) => void): void {
   if (insn.rep === 0) return one(cpu, insn);
   const wanted = insn.rep === 0xf3 ? ZF : 0;
-  while (cpu.getCount(insn.addrSize) !== 0) {
-    one(cpu, insn);
-    countDown(cpu, insn, 1);
-    if ((cpu.arithmetic & ZF) !== wanted) return;
+  const flags = cpu.arithmetic;
+  try {
+    while (cpu.getCount(insn.addrSize) !== 0) {
+      one(cpu, insn);
+      countDown(cpu, insn, 1);
+      if ((cpu.arithmetic & ZF) !== wanted) return;
+    }
+  } catch (fault) {
+    cpu.arithmetic = flags;
+    throw fault;
   }
 }
 
@@ -142,8 +165,8 @@ function compare(cpu: Cpu, insn: Insn, a: number, b: number): void {
 }
 
 function compareOne(cpu: Cpu, insn: Insn): void {
-  const a = cpu.read(source(cpu, insn), insn.size);
   const b = cpu.read(cpu.segmented(ES, index(cpu, EDI, insn), insn.size, false), insn.size);
+  const a = cpu.read(source(cpu, insn), insn.size);
   compare(cpu, insn, a, b);
   const by = step(cpu, insn);
   advance(cpu, ESI, insn, by);
