@@ -5,6 +5,7 @@
  * @module
  */
 import { type Case, codeText, hex, type Outcome } from "./case.ts";
+import { LDT } from "./layout.ts";
 import { undefinedFlags } from "./undefined_flags.ts";
 
 /** EFLAGS that user mode can see and that mean something here: not TF and RF, which the single-stepping uses. */
@@ -13,6 +14,8 @@ const COMPARED_FLAGS = 0x24_7ed5 & ~0x200 & ~0x100;
 const WITH_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 const NAMES = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
+/** These may write below the stack pointer before they fault; the pointer stays, so no program can tell. */
+const PUSHES_FIRST = new Set(["CALLF", "JCALLF", "PUSHA"]);
 const PAGE_FAULT = 14, CODE_FETCH = 0x10;
 
 /** What one side of a comparison can do. */
@@ -43,16 +46,26 @@ export function differences(one: Case, expected: Outcome, actual: Outcome, abili
     check("error code", (expected.error & keep) >>> 0, (actual.error & keep) >>> 0);
   }
   if (expected.trap === PAGE_FAULT) check("cr2", expected.cr2, actual.cr2);
-  found.push(...memoryDifferences(expected.changes, actual.changes));
+  const below = faulted && PUSHES_FIRST.has(one.name) ? stackTop(one) : 0;
+  found.push(...memoryDifferences(expected.changes, actual.changes, below));
   return found;
 }
 
-function memoryDifferences(expected: Uint32Array, actual: Uint32Array): string[] {
+/** Linear address of the stack pointer, rounded up to a word. */
+function stackTop(one: Case): number {
+  const selector = one.segments[2]!;
+  const base = selector & 4 ? LDT[selector >> 3]!.base : 0;
+  return (base + one.regs[4]! + 3 & ~3) >>> 0;
+}
+
+/** Words that differ; up to 32 bytes below `stack` are a faulting instruction's own business. */
+function memoryDifferences(expected: Uint32Array, actual: Uint32Array, stack: number): string[] {
   if (expected.length === actual.length && expected.every((word, i) => word === actual[i])) return [];
   const want = words(expected), got = words(actual);
   const addresses = new Set([...want.keys(), ...got.keys()]);
   const show = (value: number | undefined) => value === undefined ? "unchanged" : hex(value);
-  return [...addresses].filter((address) => want.get(address) !== got.get(address)).slice(0, 8)
+  return [...addresses].filter((address) => !(address < stack && address >= stack - 36))
+    .filter((address) => want.get(address) !== got.get(address)).slice(0, 8)
     .map((address) => `[${hex(address)}]: expected ${show(want.get(address))}, got ${show(got.get(address))}`);
 }
 

@@ -17,7 +17,7 @@ import { type Case, NO_FAULT, type Outcome } from "./case.ts";
 import { descriptor, initial, LDT, PAGE, REGION_CODE, REGIONS, WRITABLE } from "./layout.ts";
 
 /** Linear addresses that only the supervisor sees: descriptor tables, task state, stack and code of level 0. */
-const SYSTEM = 0xf000_0000, GDT = SYSTEM, LDT_AT = SYSTEM + PAGE, IDT = SYSTEM + 2 * PAGE, TSS = SYSTEM + 3 * PAGE;
+const SYSTEM = 0xb5a9_c000, GDT = SYSTEM, LDT_AT = SYSTEM + PAGE, IDT = SYSTEM + 2 * PAGE, TSS = SYSTEM + 3 * PAGE;
 const STACK_TOP = SYSTEM + 5 * PAGE, HANDLERS_AT = SYSTEM + 5 * PAGE, SYSTEM_PAGES = 6;
 const GDT_LIMIT = 16 * 8 - 1, TSS_LIMIT = 0x67;
 const RAM = 1 << 20;

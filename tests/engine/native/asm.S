@@ -7,7 +7,7 @@
         .text
         .globl _start, run_frame, back_to_runner, restorer, handler_entry
 _start:
-        and     $-16, %esp
+        mov     $own_stack_end, %esp
         call    main_loop
         hlt
 
@@ -48,4 +48,7 @@ handler_entry:
         .align 4
 runner_stack:
         .long   0
+        .align  16
+        .skip   65536
+own_stack_end:
         .section .note.GNU-stack, "", @progbits

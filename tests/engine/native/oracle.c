@@ -18,6 +18,7 @@
 #define SYS_RT_SIGACTION 174
 #define SYS_SIGALTSTACK 186
 #define SYS_MMAP2 192
+#define SYS_MUNMAP 91
 
 #define TF 0x100
 
@@ -140,6 +141,12 @@ static void fill(u32 address, u8 *to, u32 length) {
     u32 mixed = block * 0x9e3779b1u;
     to[i] = mixed >> 31 ? (u8)(mixed >> 20) : (u8)(mixed >> (16 + ((address + i) & 7)));
   }
+}
+
+/* The stack and whatever else the kernel put at the top of the address space must not be hit by a case. */
+static void unmap_top(void) {
+  const u32 start = 0xe8000000u, end = 0xffffe000u;
+  call(SYS_MUNMAP, start, end - start, 0, 0);
 }
 
 static void map_regions(void) {
@@ -293,6 +300,7 @@ static u32 set_ldt(void) {
 }
 
 void main_loop(void) {
+  unmap_top();
   map_regions();
   catch_signals();
   u32 hello[2] = {set_ldt(), regions[0].present};
