@@ -121,6 +121,7 @@ function transfer(cpu: Cpu, insn: Insn, offset: number, selector: number, isCall
   const d = readDescriptor(cpu, selector);
   if (!(d.access & SEG_CODE_OR_DATA)) return throughGate(cpu, insn, d, isCall);
   const target = checkCodeSegment(cpu, selector);
+  if (isCall) cpu.probePushes(2, insn.size); // before the target's limit is looked at
   checkEntry(cpu, target, offset);
   if (isCall) pushFar(cpu, insn, insn.size);
   enterCode(cpu, target, selector, cpu.cpl);
