@@ -94,7 +94,7 @@ export function forms(table: readonly unknown[]): Form[] {
     all.push({ prefix, opcode, lane: laneOf(prefix, opcode), immediate, modrm: opcode !== 0x77 });
   }
   const plain = { prefix: 0, lane: "integer", immediate: false, modrm: true } as const;
-  all.push({ ...plain, opcode: 0xae, extensions: [2, 3, 7], only: "memory" });
+  all.push({ ...plain, opcode: 0xae, extensions: [2, 3], only: "memory" });
   all.push({ ...plain, opcode: 0xae, extensions: [5, 6, 7], only: "register" });
   all.push({ ...plain, opcode: 0xc3, only: "memory" });
   return all;

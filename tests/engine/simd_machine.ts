@@ -8,7 +8,7 @@ import { Cpu, CR0_NE, CR0_PE, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engin
 import { Decoder } from "../../lib/engine/soft/decoder.ts";
 import { CpuFault, UD } from "../../lib/engine/soft/fault.ts";
 import type { Handler } from "../../lib/engine/soft/insn.ts";
-import { fence, ldmxcsr, movnti, sfence, SIMD_HANDLERS, stmxcsr } from "../../lib/engine/soft/interp/simd/mod.ts";
+import { fences, ldmxcsr, movnti, SIMD_HANDLERS, stmxcsr } from "../../lib/engine/soft/interp/simd/mod.ts";
 import { OP } from "../../lib/engine/soft/opcodes.ts";
 import {
   STATE_FPU_CONTROL,
@@ -48,8 +48,7 @@ function handlers(): Handler[] {
   op[OP.LDMXCSR!] = ldmxcsr;
   op[OP.STMXCSR!] = stmxcsr;
   op[OP.MOVNTI!] = movnti;
-  op[OP.LFENCE!] = op[OP.MFENCE!] = fence;
-  op[OP.SFENCE!] = sfence;
+  op[OP.LFENCE!] = op[OP.MFENCE!] = op[OP.SFENCE!] = fences;
   return op;
 }
 

@@ -11,7 +11,7 @@
 import type { Cpu } from "../../cpu.ts";
 import { MF, UD } from "../../fault.ts";
 import type { Insn } from "../../insn.ts";
-import { STATE_FPU_STATUS, STATE_FPU_TAGS, STATE_MXCSR } from "../../state.ts";
+import { STATE_FPU_STATUS, STATE_FPU_TAGS, STATE_FPU_TOP, STATE_MXCSR } from "../../state.ts";
 import { MXCSR_MASK } from "./mxcsr.ts";
 import type { HandlerTable } from "./operands.ts";
 
@@ -40,21 +40,22 @@ export function movnti(cpu: Cpu, insn: Insn): void {
   cpu.write32(cpu.linear(insn, 4, true), cpu.reg(insn.reg));
 }
 
-/** LFENCE (0F AE /5), MFENCE (/6): the memory forms belong to later extensions. */
-export function fence(cpu: Cpu, insn: Insn): void {
-  if (insn.mem || insn.code >> 8 !== 0) cpu.raise(UD);
-}
-
-/** SFENCE (0F AE /7), with memory CLFLUSH, which faults as a read of one byte does (volume 2). */
-export function sfence(cpu: Cpu, insn: Insn): void {
+/**
+ * LFENCE, MFENCE, SFENCE (0F AE /5, /6, /7 with a register); /7 with memory is CLFLUSH, which faults as a read of one
+ * byte does (volume 2), the other memory forms belong to later extensions.
+ */
+export function fences(cpu: Cpu, insn: Insn): void {
   if (insn.code >> 8 !== 0) cpu.raise(UD);
-  if (insn.mem) cpu.probeRead(cpu.linear(insn, 1, false), 1);
+  if (!insn.mem) return;
+  if ((insn.reg & 7) !== 7) cpu.raise(UD);
+  cpu.probeRead(cpu.linear(insn, 1, false), 1);
 }
 
-/** EMMS: all x87 registers are empty again. */
+/** EMMS: all x87 registers are empty again (and TOP = 0, though the manual says so only of other MMX instructions). */
 function emms(cpu: Cpu): void {
   cpu.needMmx();
   if ((cpu.u16[STATE_FPU_STATUS >> 1]! & 0x80) !== 0) cpu.raise(MF);
+  cpu.i32[STATE_FPU_TOP >> 2] = 0;
   cpu.i32[STATE_FPU_TAGS >> 2] = 0;
 }
 

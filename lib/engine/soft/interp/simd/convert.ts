@@ -135,11 +135,15 @@ function integersToSingles(cpu: Cpu, count: number): void {
   finish(cpu);
 }
 
-/** CVTPI2PS: the two high lanes stay. */
+/**
+ * CVTPI2PS: the two high lanes stay. Only with a register does it touch the x87: the manual says so of CVTPI2PD, and
+ * processors treat both alike.
+ */
 function mmxToSingles(cpu: Cpu, insn: Insn): void {
-  needBoth(cpu);
+  if (insn.mem) cpu.needSse();
+  else needBoth(cpu);
   sourceMmx(cpu, insn);
-  switchToMmx(cpu);
+  if (!insn.mem) switchToMmx(cpu);
   integersToSingles(cpu, 2);
   storeXmmLow(cpu, insn.reg, R, 2);
 }
@@ -160,7 +164,7 @@ function generalToSingle(cpu: Cpu, insn: Insn): void {
   storeXmmLow(cpu, insn.reg, R, 1);
 }
 
-/** CVTPI2PD: only with a register does it touch the x87 (volume 2). */
+/** CVTPI2PD: the same. */
 function mmxToDoubles(cpu: Cpu, insn: Insn): void {
   if (insn.mem) cpu.needSse();
   else needBoth(cpu);

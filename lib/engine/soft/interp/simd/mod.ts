@@ -20,7 +20,7 @@ import type { HandlerTable } from "./operands.ts";
 import { installShifts } from "./shifts.ts";
 import { installShuffles } from "./shuffles.ts";
 
-export { fence, fence as lfence, fence as mfence, ldmxcsr, movnti, sfence, stmxcsr } from "./control.ts";
+export { fences, ldmxcsr, movnti, stmxcsr } from "./control.ts";
 
 /** Handlers by `Insn.code`, which is prefix (0 none, 1 66, 2 F3, 3 F2) << 8 | opcode after 0F; `undefined` is #UD. */
 export const SIMD_HANDLERS: HandlerTable = buildTable();
