@@ -38,6 +38,20 @@ import {
   fnstsw,
   fnstswAx,
 } from "./control.ts";
+import {
+  f2xm1,
+  fcos,
+  fpatan,
+  fprem,
+  fprem1,
+  fptan,
+  fscale,
+  fsin,
+  fsincos,
+  fxtract,
+  fyl2x,
+  fyl2xp1,
+} from "./functions.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./environment.ts";
 import {
   fbld,
@@ -168,10 +182,11 @@ one(0xd9, 0xe1, fabs);
 one(0xd9, 0xe4, ftst);
 one(0xd9, 0xe5, fxam);
 for (let i = 0; i < 7; i++) one(0xd9, 0xe8 + i, fldConstant);
-one(0xd9, 0xf6, fdecstp);
-one(0xd9, 0xf7, fincstp);
-one(0xd9, 0xfa, fsqrt);
-one(0xd9, 0xfc, frndint);
+const D9_F0 = [
+  ...[f2xm1, fyl2x, fptan, fpatan, fxtract, fprem1, fdecstp, fincstp],
+  ...[fprem, fyl2xp1, fsqrt, fsincos, frndint, fscale, fsin, fcos],
+];
+D9_F0.forEach((handler, i) => one(0xd9, 0xf0 + i, handler));
 
 one(0xdb, 0xe0, fnnop);
 one(0xdb, 0xe1, fnnop);
