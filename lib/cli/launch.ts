@@ -24,15 +24,16 @@ interface EndedFromOutside {
  * Do what a command line says.
  *
  * @param words the words after the program's name
+ * @param vcpuModule the module of the virtual CPU's Worker, if not our own
  * @returns the exit status
  */
-export async function launch(words: readonly string[]): Promise<number> {
+export async function launch(words: readonly string[], vcpuModule?: URL): Promise<number> {
   let verbose = false;
   try {
     const command = parseCommandLine(words);
     if (command.kind === "run") {
       verbose = command.options.verbose;
-      return await runGuest(command.options);
+      return await runGuest(command.options, vcpuModule);
     }
     await new Terminal().write(new TextEncoder().encode(
       command.kind === "help" ? `${usage()}\n` : `lguest ${metadata.version}\n`,
@@ -44,7 +45,7 @@ export async function launch(words: readonly string[]): Promise<number> {
   }
 }
 
-async function runGuest(options: LaunchOptions): Promise<number> {
+async function runGuest(options: LaunchOptions, vcpuModule: URL | undefined): Promise<number> {
   const guest = new Guest({
     memory: options.memory,
     kernel: options.kernel,
@@ -53,6 +54,7 @@ async function runGuest(options: LaunchOptions): Promise<number> {
     unpack: options.unpack,
     ...(options.initrd !== undefined && { initrd: options.initrd }),
     ...(options.verbose && { log: say }),
+    ...(vcpuModule && { vcpuModule }),
   });
   const terminal = new Terminal();
   let end: StopReason | EndedFromOutside;

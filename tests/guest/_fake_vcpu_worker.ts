@@ -1,0 +1,9 @@
+/** The virtual CPU's Worker with an engine that needs no kernel. */
+import { PcMachine } from "../../lib/platform/pc/pc.ts";
+import { serveVcpu } from "../../lib/vcpu.ts";
+import { FakeEngine } from "./_fake_engine.ts";
+
+serveVcpu({
+  machine: (memory, console) => new PcMachine({ memory, console }),
+  engine: (memory, machine) => new FakeEngine(memory, machine),
+});
