@@ -283,6 +283,7 @@ function roundTo(r: Float80, keep: number, sign: number, exp: number, hi: number
     env.raised |= UE;
     exp += EXP_WRAP;
     if (exp <= 0) { // FSCALE only: too small even so
+      env.raised |= PE;
       setZero(r, sign);
       return;
     }
@@ -298,7 +299,9 @@ function roundTo(r: Float80, keep: number, sign: number, exp: number, hi: number
       return;
     }
     exp -= EXP_WRAP;
-    if (exp >= EXP_MAX) {
+    if (exp >= EXP_MAX) { // FSCALE only
+      env.raised |= PE;
+      env.up = C1;
       setInfinity(r, sign);
       return;
     }

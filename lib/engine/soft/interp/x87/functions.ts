@@ -36,6 +36,7 @@ function partialRemainder(nearest: boolean): Handler {
   return (cpu, insn) => {
     check(cpu);
     note(cpu, insn);
+    setConditions(cpu, C2, 0);
     if (isEmpty(cpu, 0) || isEmpty(cpu, 1)) {
       indefiniteTo(cpu, 0);
       return;
@@ -43,8 +44,7 @@ function partialRemainder(nearest: boolean): Handler {
     get(cpu, 0, st0);
     get(cpu, 1, operand);
     const codes = remainder(st0, operand, nearest, result);
-    const done = finishTo(cpu, 0);
-    if (done && (env.raised & IE) === 0) setConditions(cpu, C0 | C1 | C2 | C3, codes);
+    if (finishTo(cpu, 0) && codes >= 0) setConditions(cpu, C0 | C1 | C2 | C3, codes);
   };
 }
 

@@ -39,25 +39,25 @@ export function significand(a: Float80): bigint {
  *
  * @param nearest FPREM1: the quotient is rounded to the nearest integer; FPREM: toward zero
  * @returns condition codes: C2 if the reduction is not complete, else the quotient's last three bits in C0, C3, C1;
- * 0 where there is no number to reduce
+ * -1 where there is no number to reduce
  */
 export function remainder(a: Float80, b: Float80, nearest: boolean, r: Float80): number {
-  if (propagate(a, b, r)) return 0;
+  if (propagate(a, b, r)) return -1;
   if (isInfinity(a) || isZero(b)) {
     invalid(r);
-    return 0;
+    return -1;
   }
   if (isDenormal(a) || isDenormal(b)) env.raised |= DE;
-  if ((env.raised & ~env.control & DE) !== 0) return 0;
+  if ((env.raised & ~env.control & DE) !== 0) return -1;
   if (isZero(a)) {
     r.copy(a);
     return 0;
   }
-  normalize(a, x);
   if (isInfinity(b)) {
-    roundPack64(r, x.sign, x.exp, x.hi, x.lo, 0);
+    unchanged(a, r);
     return 0;
   }
+  normalize(a, x);
   normalize(b, y);
   const distance = x.exp - y.exp;
   if (distance < -1 || (distance === -1 && !nearest)) {
@@ -84,6 +84,12 @@ export function remainder(a: Float80, b: Float80, nearest: boolean, r: Float80):
   else packInteger(r, sign, rest, y.exp - BIAS - 64);
   const bits = Number(quotient & 7n);
   return (bits & 4 ? C0 : 0) | (bits & 2 ? C3 : 0) | (bits & 1 ? C1 : 0);
+}
+
+/** A denormal stays one without underflow; a pseudo-denormal becomes the normal number that it is. */
+function unchanged(a: Float80, r: Float80): void {
+  r.copy(a);
+  if (a.exp === 0 && a.hi < 0) r.exp = 1;
 }
 
 /** Number of bits of a positive integer. */
@@ -116,6 +122,7 @@ export function scale(a: Float80, b: Float80, r: Float80): void {
   if (isDenormal(a) || isDenormal(b)) env.raised |= DE;
   if ((env.raised & ~env.control & DE) !== 0) return;
   if (isZero(a) || isInfinity(a)) return r.copy(a);
+  if (isZero(b)) return unchanged(a, r);
   if (isInfinity(b)) return b.sign === 0 ? setInfinity(r, a.sign) : setZero(r, a.sign);
   normalize(a, x);
   const e = b.exp - BIAS;
