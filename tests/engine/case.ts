@@ -49,6 +49,9 @@ export const NO_FAULT = 1;
 /** {@link Outcome.trap} of a repeated instruction that did not end. */
 export const TOO_LONG = 0xff;
 
+/** Vectors that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
+export const WITH_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
+
 /** A value as the manual would print it. */
 export function hex(value: number): string {
   return (value >>> 0).toString(16);

@@ -4,14 +4,12 @@
  *
  * @module
  */
-import { type Case, codeText, hex, type Outcome } from "./case.ts";
+import { type Case, codeText, hex, type Outcome, WITH_CODE } from "./case.ts";
 import { LDT } from "./layout.ts";
 import { undefinedFlags } from "./undefined_flags.ts";
 
 /** EFLAGS that user mode can see and that mean something here: not TF and RF, which the single-stepping uses. */
 const COMPARED_FLAGS = 0x24_7ed5 & ~0x200 & ~0x100;
-/** Vectors that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
-const WITH_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 const NAMES = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
 /** These may write below the stack pointer before they fault; the pointer stays, so no program can tell. */

@@ -51,6 +51,7 @@ export function generate(form: Form, random: Random, host: Surroundings): Case {
   const prefixes = b.prefixes();
   if (random.chance(0.01)) padPrefixes(b, prefixes, body.length);
   const code = [...prefixes, ...body];
+  if (LOADS_SS.has(form.key) && (form.name === "POP" || b.reg === SS)) code.push(0x90);
   const codeAt = b.codeAddress(code.length, LOADS_SS.has(form.key) || !b.flat);
   return b.finish(code, codeAt);
 }
@@ -68,6 +69,7 @@ function avoidNewer(b: Builder): void {
   if (two && opcode === 0xae && member >= 4) b.memory = false; // XSAVE, XRSTOR, XSAVEOPT, CLFLUSH
   if (two && opcode === 0xc7 && member !== 1) b.memory = true; // RDRAND, RDSEED, RDPID
   if (two && opcode === 0xc7 && (member === 3 || member === 4 || member === 5)) b.memory = false; // XRSTORS, XSAVEC, XSAVES
+  if (!two && (opcode === 0xc4 || opcode === 0xc5 || opcode === 0x62)) b.memory = true; // VEX, EVEX
   if (!two && (opcode === 0xc6 || opcode === 0xc7) && member === 7) b.memory = true; // XABORT, XBEGIN
 }
 

@@ -6,10 +6,14 @@
  */
 import type { Case, Outcome } from "./case.ts";
 import { describe, differences } from "./compare.ts";
+import { canRunOn, EngineMachine } from "./engine_machine.ts";
 import { generate, type Surroundings, TESTED } from "./generate.ts";
 import { TestMachine } from "./machine.ts";
-import { MAX_BATCH, type Oracle } from "./native/oracle.ts";
+import type { Oracle } from "./native/oracle.ts";
 import { Random } from "./random.ts";
+
+/** Cases sent to the oracle at once, and reports kept for one form. */
+const BATCH = 1024, REPORTED = 3;
 
 /** What came of many cases. */
 export interface Tally {
@@ -29,6 +33,38 @@ export function emptyTally(): Tally {
   return { cases: 0, exercised: new Map(), traps: new Map(), failures: [], failed: new Map() };
 }
 
+/** Who runs the cases, beside the processor underneath. */
+interface Runner {
+  readonly name: string;
+  readonly noExecute: boolean;
+  /** Which cases, by their number. */
+  takes(n: number, one: Case, expected: Outcome): boolean;
+  run(one: Case): Outcome;
+}
+
+/** The bare interpreter runs every case, whole engines a part of them. */
+function runners(): Runner[] {
+  const handlers = [true, false].map((pae, i): Runner => {
+    const machine = new TestMachine({ pae });
+    return {
+      name: `interpreter, ${pae ? "PAE" : "two-level"} paging`,
+      noExecute: pae,
+      takes: (n) => n % 2 === i,
+      run: (one) => machine.interpret(one),
+    };
+  });
+  const engines = [{ interpretOnly: true }, { threshold: 0 }].map((options, i): Runner => {
+    const machine = new EngineMachine(options);
+    return {
+      name: `engine, ${JSON.stringify(options)}`,
+      noExecute: true,
+      takes: (n, one, expected) => n % 4 === i * 2 && canRunOn(one, expected),
+      run: (one) => machine.run(one, 1 + 2 * i),
+    };
+  });
+  return [...handlers, ...engines];
+}
+
 /** Run the cases of one seed: case n is made from the seed and n alone, so each can be had again. */
 export async function runInteger(
   oracle: Oracle,
@@ -36,13 +72,19 @@ export async function runInteger(
   count: number,
   into: Tally = emptyTally(),
 ): Promise<Tally> {
-  const machines = [new TestMachine({ pae: true }), new TestMachine({ pae: false })];
+  const sides = runners();
   const host = { low: oracle.hasLow, ldt: oracle.hasLdt };
-  for (let first = 0; first < count; first += MAX_BATCH / 4) {
+  for (let first = 0; first < count; first += BATCH) {
     const cases: Case[] = [];
-    for (let n = first; n < Math.min(count, first + MAX_BATCH / 4); n++) cases.push(integerCase(seed, n, host));
+    for (let n = first; n < Math.min(count, first + BATCH); n++) cases.push(integerCase(seed, n, host));
     const outcomes = await oracle.run(cases);
-    cases.forEach((one, i) => judge(one, first + i, outcomes[i]!, machines[(first + i) % 2]!, into));
+    cases.forEach((one, i) => {
+      const expected = outcomes[i]!;
+      increment(into.exercised, one.key);
+      increment(into.traps, expected.trap);
+      into.cases++;
+      for (const side of sides) if (side.takes(first + i, one, expected)) judge(one, first + i, expected, side, into);
+    });
   }
   return into;
 }
@@ -52,22 +94,20 @@ export function integerCase(seed: number, n: number, host: Surroundings): Case {
   return generate(TESTED[n % TESTED.length]!, new Random(seed * 0x10_0000 + n), host);
 }
 
-function judge(one: Case, n: number, expected: Outcome, machine: TestMachine, into: Tally): void {
-  into.cases++;
-  count(into.exercised, one.key);
-  count(into.traps, expected.trap);
+function judge(one: Case, n: number, expected: Outcome, side: Runner, into: Tally): void {
   let found: string[];
   try {
-    const actual = machine.interpret(one);
-    found = differences(one, expected, actual, { noExecute: machine.paging.pae });
+    found = differences(one, expected, side.run(one), side);
   } catch (error) {
     found = [`threw ${error instanceof Error ? error.stack : String(error)}`];
   }
   if (found.length === 0) return;
-  count(into.failed, one.key);
-  if (into.failed.get(one.key)! <= 3) into.failures.push(`#${n} ${describe(one)}\n    ${found.join("\n    ")}`);
+  increment(into.failed, one.key);
+  if (into.failed.get(one.key)! <= REPORTED) {
+    into.failures.push(`#${n} (${side.name}) ${describe(one)}\n    ${found.join("\n    ")}`);
+  }
 }
 
-function count<K>(map: Map<K, number>, key: K): void {
+function increment<K>(map: Map<K, number>, key: K): void {
   map.set(key, (map.get(key) ?? 0) + 1);
 }

@@ -25,9 +25,12 @@ export function pristine(start: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** What the writable pages of a region hold before a case: NOPs where code runs. */
+/** Fills the code's pages: whoever runs on behind the instruction raises #GP. */
+export const HLT = 0xf4;
+
+/** What the writable pages of a region hold before a case; where code runs HLT, which user mode must not. */
 export function initial(region: number): Uint8Array {
-  return region === REGION_CODE ? new Uint8Array(WRITABLE).fill(0x90) : pristine(region + PAGE, WRITABLE);
+  return region === REGION_CODE ? new Uint8Array(WRITABLE).fill(HLT) : pristine(region + PAGE, WRITABLE);
 }
 
 /** Linux's flat user segments of a 32-bit program on a 64-bit kernel. */

@@ -13,8 +13,8 @@ import { ESP, IF, TF } from "../../lib/engine/soft/state.ts";
 import type { Machine } from "../../lib/engine/engine.ts";
 import { GuestMemory } from "../../lib/memory.ts";
 import { AddressSpace } from "../../lib/platform/bus.ts";
-import { type Case, NO_FAULT, type Outcome } from "./case.ts";
-import { descriptor, initial, LDT, PAGE, REGION_CODE, REGIONS, WRITABLE } from "./layout.ts";
+import { type Case, NO_FAULT, type Outcome, WITH_CODE } from "./case.ts";
+import { descriptor, HLT, initial, LDT, PAGE, REGION_CODE, REGIONS, WRITABLE } from "./layout.ts";
 
 /** Linear addresses that only the supervisor sees: descriptor tables, task state, stack and code of level 0. */
 const SYSTEM = 0xb5a9_c000, GDT = SYSTEM, LDT_AT = SYSTEM + PAGE, IDT = SYSTEM + 2 * PAGE, TSS = SYSTEM + 3 * PAGE;
@@ -42,6 +42,9 @@ export interface Paging {
   readonly pae: boolean;
 }
 
+/** How a {@link TestMachine} gets its processor. */
+export type MakeCpu = (memory: GuestMemory) => Cpu;
+
 /** A processor and its memory, reset for each case. */
 export class TestMachine {
   readonly cpu: Cpu;
@@ -56,10 +59,10 @@ export class TestMachine {
   #nextFrame = 0x4000; // below: the root of the page tables
   #tables = new Map<number, number>();
 
-  constructor(paging: Paging) {
+  constructor(paging: Paging, make: MakeCpu = (memory) => new SoftCpu(memory, idleMachine())) {
     this.paging = paging;
     this.memory = GuestMemory.allocate(RAM);
-    this.cpu = new SoftCpu(this.memory, idleMachine());
+    this.cpu = make(this.memory);
     this.#mapRegions();
     this.#mapSystem();
     this.#enablePaging();
@@ -131,6 +134,7 @@ export class TestMachine {
       const user = vector === 3 || vector === 4 || vector === 0x80;
       put(IDT, vector, [0x08 << 16 | target & 0xffff, target & 0xffff_0000 | (user ? 0xee00 : 0x8e00)]);
     }
+    memory.fill(at(HANDLERS_AT), PAGE, HLT);
     memory.setUint32(at(TSS) + 4, STACK_TOP);
     memory.setUint32(at(TSS) + 8, 0x18);
     memory.setUint16(at(TSS) + 0x66, 0xffff); // no I/O permission map
@@ -218,7 +222,7 @@ export class TestMachine {
       trap = cpu.fault.vector;
       error = cpu.fault.code;
     }
-    return cpu.cpl === 3 ? this.outcome(trap, error) : this.#delivered();
+    return cpu.cpl === 3 ? this.outcome(trap, error) : this.delivered();
   }
 
   /** The state as an outcome; memory is as before afterwards. */
@@ -236,16 +240,17 @@ export class TestMachine {
     };
   }
 
-  /** An interrupt gate was passed: what user mode was is on the stack of level 0. */
-  #delivered(): Outcome {
+  /** As {@link outcome}, after an interrupt gate was passed: what user mode was is on the stack of level 0. */
+  delivered(): Outcome {
     const { cpu } = this;
-    const words = [0, 4, 8, 12, 16].map((at) => cpu.mmu.readSystem(cpu.reg(ESP) + at | 0, 4) >>> 0);
-    const [eip, cs, eflags, esp, ss] = words as [number, number, number, number, number];
     const trap = (cpu.eip - HANDLERS_AT) >>> 4;
-    const after = this.outcome(trap, 0);
+    const coded = WITH_CODE.has(trap) ? 4 : 0;
+    const word = (n: number) => cpu.mmu.readSystem(cpu.reg(ESP) + coded + 4 * n | 0, 4) >>> 0;
+    const error = coded ? cpu.mmu.readSystem(cpu.reg(ESP), 4) : 0;
+    const [eip, cs, eflags, esp, ss] = [word(0), word(1), word(2), word(3), word(4)];
+    const after = this.outcome(trap, error);
     after.regs[ESP] = esp;
-    const segments = after.segments.with(1, cs).with(2, ss);
-    return { ...after, eip, eflags, segments };
+    return { ...after, eip, eflags, segments: after.segments.with(1, cs).with(2, ss) };
   }
 
   /** The words of writable pages that differ from the initial content, which is restored. */
@@ -272,7 +277,7 @@ function initialAt(start: number): Uint8Array {
   return initial(start - PAGE).subarray(0, PAGE);
 }
 
-/** A platform where nothing happens. */
+/** A platform where nothing happens; what it is asked for can be replaced. */
 export function idleMachine(): Machine {
   return {
     ports: new AddressSpace(),

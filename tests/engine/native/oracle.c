@@ -161,7 +161,7 @@ static void map_regions(void) {
     region->present = 1;
     region->pristine = pristine[i];
     fill(start, (u8 *)start, length);
-    if (region->executable) memset((u8 *)start, 0x90, WRITABLE * PAGE);
+    if (region->executable) memset((u8 *)start, 0xf4 /* HLT */, WRITABLE * PAGE);
     memcpy(region->pristine, (u8 *)start, WRITABLE * PAGE);
     call(SYS_MPROTECT, start, WRITABLE * PAGE, region->executable ? 7 : 3, 0);
     call(SYS_MPROTECT, start + WRITABLE * PAGE, PAGE, region->executable ? 0 : 1, 0);
