@@ -8,7 +8,7 @@
  */
 import type { Cpu } from "../../cpu.ts";
 import type { Handler, Insn } from "../../insn.ts";
-import { C0, C1, C2, C3, env, Float80, IE, refused, setIndefinite, SF } from "./float80.ts";
+import { C0, C1, C2, C3, env, Float80, refused, setIndefinite } from "./float80.ts";
 import { extract, remainder, scale } from "./remainder.ts";
 import { arctangent, exp2m1, isOutOfRange, logarithm, logarithmPlus1, sineCosine, tangent } from "./transcendental.ts";
 import {
@@ -143,10 +143,10 @@ const sincos = twoResults(sineCosine);
 const ptan = twoResults(tangent);
 
 /** FSIN, FCOS, FSINCOS, FPTAN do nothing but set C2 if |ST(0)| is 2^63 or more. */
-function ranged(handler: Handler): Handler {
+function ranged(handler: Handler, pushes: number): Handler {
   return (cpu, insn) => {
     check(cpu);
-    if (!isEmpty(cpu, 0)) {
+    if (!isEmpty(cpu, 0) && (pushes === 0 || isEmpty(cpu, 7))) {
       get(cpu, 0, st0);
       if (isOutOfRange(st0)) {
         note(cpu, insn);
@@ -154,8 +154,8 @@ function ranged(handler: Handler): Handler {
         return;
       }
     }
+    setConditions(cpu, C2, 0);
     handler(cpu, insn);
-    if ((env.raised & (IE | SF)) === 0) setConditions(cpu, C2, 0);
   };
 }
 
@@ -173,10 +173,10 @@ function single(which: "sine" | "cosine"): Handler {
 }
 
 /** FSIN. */
-export const fsin: Handler = ranged(single("sine"));
+export const fsin: Handler = ranged(single("sine"), 0);
 /** FCOS. */
-export const fcos: Handler = ranged(single("cosine"));
+export const fcos: Handler = ranged(single("cosine"), 0);
 /** FSINCOS. */
-export const fsincos: Handler = ranged(sincos);
+export const fsincos: Handler = ranged(sincos, 1);
 /** FPTAN: the tangent stays, 1.0 is pushed. */
-export const fptan: Handler = ranged(ptan);
+export const fptan: Handler = ranged(ptan, 1);

@@ -36,10 +36,12 @@ import {
   isInfinity,
   isZero,
   normalize,
+  PE,
   propagate,
   setInfinity,
   setZero,
   TOP_BIT,
+  UE,
   ZE,
 } from "./float80.ts";
 import { bitLength, packInteger, significand } from "./remainder.ts";
@@ -95,11 +97,20 @@ function reduce(a: Float80): void {
   reduced.quadrant = a.sign !== 0 ? -turns & 3 : turns;
 }
 
+/** So small that sine and tangent are the argument for the processor, whatever the rounding. */
+function isTiny(a: Float80): boolean {
+  return a.exp < BIAS - 90;
+}
+
+function tiny(a: Float80, r: Float80): void {
+  packInteger(r, a.sign, significand(a), lastPlace(a));
+  env.raised |= r.exp === 0 ? UE | PE : PE;
+}
+
 /** Sine and cosine of the reduced argument, both positive: sine · 2^(places - F), cosine · 2^-F. */
 function reducedSine(): bigint {
   const r = fixed(reduced.rest, reduced.places);
-  const series = sineSeries(r * r >> F);
-  return reduced.rest * (series === ONE ? ONE - 1n : series);
+  return reduced.rest * sineSeries(r * r >> F);
 }
 
 function reducedCosine(): bigint {
@@ -136,7 +147,8 @@ export function sineCosine(a: Float80, sine: Float80 | undefined, cosine: Float8
   const fraction = Number(F);
   for (const [r, wantSine, resultSign] of [[sine, !swapped, sineSign], [cosine, swapped, cosineSign]] as const) {
     if (!r) continue;
-    if (wantSine) packInteger(r, resultSign, reducedSine(), places - fraction, true);
+    if (wantSine && isTiny(x)) tiny(x, r);
+    else if (wantSine) packInteger(r, resultSign, reducedSine(), places - fraction, true);
     else packInteger(r, resultSign, reducedCosine(), -fraction, true);
   }
 }
@@ -157,11 +169,12 @@ export function tangent(a: Float80, r: Float80, one: Float80): void {
   if (isZero(a)) return r.copy(a);
   if (!denormals(a, a)) return;
   normalize(a, x);
+  if (isTiny(x)) return tiny(x, r);
   reduce(x);
   const sine = reducedSine(), cosine = reducedCosine();
   if ((reduced.quadrant & 1) === 0) {
     packInteger(r, reduced.sign, (sine << F) / cosine, reduced.places - Number(F), true);
-  } else packInteger(r, reduced.sign ^ 1, (cosine << 2n * F) / sine, -Number(F) - reduced.places, true);
+  } else packInteger(r, reduced.sign ^ 1, (cosine << 2n * F) / sine, -2 * Number(F) - reduced.places, true);
 }
 
 /** 2^a - 1 for |a| <= 1; beyond that the manual leaves the result undefined, and the processor leaves the operand. */
@@ -172,6 +185,7 @@ export function exp2m1(a: Float80, r: Float80): void {
   if (!denormals(a, a)) return;
   normalize(a, x);
   if (x.exp >= BIAS) {
+    env.raised |= PE;
     r.copy(a);
     if (x.exp === BIAS && x.hi === TOP_BIT && x.lo === 0 && x.sign !== 0) r.exp--; // -1/2
     return;
@@ -209,20 +223,25 @@ export function logarithm(a: Float80, b: Float80, r: Float80): void {
   let log = BigInt(exponent) << F;
   if (!exact) log += logarithmNear1(mantissa) * LOG2E >> F;
   const product = significand(y) * (log < 0n ? -log : log);
+  env.raised |= PE; // even if the result is exact
   packInteger(r, y.sign ^ (log < 0n ? 1 : 0), product, lastPlace(y) - Number(F), !exact);
+  if (r.exp === 0) env.raised |= UE;
 }
 
 /** b · log2(a + 1), for a above -1 + 1/√2 and below √2 - 1 (more is computed here). */
 export function logarithmPlus1(a: Float80, b: Float80, r: Float80): void {
   if (propagate(a, b, r)) return;
   if (isInfinity(a) ? a.sign !== 0 || isZero(b) : isZero(a) && isInfinity(b)) return invalid(r);
-  if (a.sign !== 0 && a.exp >= BIAS) return invalid(r);
   if (!denormals(a, b)) return;
   const sign = a.sign ^ b.sign;
   if (isInfinity(a) || isInfinity(b)) return setInfinity(r, sign);
   if (isZero(a) || isZero(b)) return setZero(r, sign);
   normalize(a, x);
   normalize(b, y);
+  if (x.sign !== 0 && x.exp >= BIAS) { // -1 and less: undefined, and this is what the processor does
+    env.raised |= PE;
+    return r.copy(a);
+  }
   if (x.exp < BIAS - 32) {
     const t = fixed(significand(x), lastPlace(x));
     const product = significand(x) * significand(y) * (logarithmSeries(x.sign !== 0 ? -t : t) * LOG2E >> F);
