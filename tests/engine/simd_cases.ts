@@ -84,17 +84,34 @@ function laneOf(prefix: number, opcode: number): Lane {
   return "integer";
 }
 
-/** The forms of a table of handlers, and those of group 15 and MOVNTI. */
+/** `Insn.code` of what SSE3 added: here it must raise #UD, on the processor underneath it does something. */
+export const SSE3 = [0x212, 0x216, 0x312, 0x17c, 0x37c, 0x17d, 0x37d, 0x1d0, 0x3d0, 0x3f0];
+
+/** Whether an opcode after 0F is SIMD in `opcodes.ts`. */
+export function isSimdOpcode(opcode: number): boolean {
+  const high = opcode >> 4;
+  return (opcode >= 0x10 && opcode < 0x18) || (opcode >= 0x28 && opcode < 0x30) || (high >= 5 && high < 8) ||
+    [0xc2, 0xc4, 0xc5, 0xc6].includes(opcode) || (high >= 0xd && opcode < 0xff);
+}
+
+/**
+ * All SIMD forms, each as often as it deserves, those of group 15 and MOVNTI. Opcodes without a handler are among them:
+ * the processor must have nothing there either, unless SSE3 put it there.
+ */
 export function forms(table: readonly unknown[]): Form[] {
   const all: Form[] = [];
   for (let code = 0; code < 0x400; code++) {
-    if (!table[code]) continue;
     const prefix = code >> 8, opcode = code & 0xff;
+    if (!isSimdOpcode(opcode) || SSE3.includes(code)) continue;
     const immediate = IMMEDIATE.includes(opcode);
-    all.push({ prefix, opcode, lane: laneOf(prefix, opcode), immediate, modrm: opcode !== 0x77 });
+    const form = { prefix, opcode, lane: laneOf(prefix, opcode), immediate, modrm: opcode !== 0x77 };
+    // Floating point has the most to go wrong, an undefined opcode the least.
+    const weight = !table[code] ? 1 : form.lane === "integer" ? 4 : 12;
+    for (let i = 0; i < weight; i++) all.push(form);
   }
   const plain = { prefix: 0, lane: "integer", immediate: false, modrm: true } as const;
   all.push({ ...plain, opcode: 0xae, extensions: [2, 3], only: "memory" });
+  all.push({ ...plain, prefix: 1, opcode: 0xae, extensions: [2, 3], only: "memory" });
   all.push({ ...plain, opcode: 0xae, extensions: [5, 6, 7], only: "register" });
   all.push({ ...plain, opcode: 0xc3, only: "memory" });
   return all;

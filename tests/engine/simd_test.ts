@@ -53,15 +53,21 @@ const FIELDS: readonly (readonly [name: string, at: number, bytes: number])[] = 
   ["memory", R_MEMORY, 64],
 ];
 
+function same(a: Uint8Array, b: Uint8Array, at: number, bytes: number): boolean {
+  for (let i = at; i < at + bytes; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** What differs, with the state before, or `undefined`. */
 function difference(before: Uint8Array, native: Uint8Array, ours: Uint8Array): string | undefined {
   const view = new DataView(native.buffer, native.byteOffset, RECORD);
   view.setUint32(R_FLAGS, view.getUint32(R_FLAGS, true) & ~0x1_0000, true); // RF is set by the exception's delivery
   const lines: string[] = [];
   for (const [name, at, bytes] of FIELDS) {
+    if (same(native, ours, at, bytes)) continue;
     const was = hex(before.subarray(at, at + bytes), true);
     const want = hex(native.subarray(at, at + bytes), true), have = hex(ours.subarray(at, at + bytes), true);
-    if (want !== have) lines.push(`  ${name}: before ${was}, processor ${want}, ours ${have}`);
+    lines.push(`  ${name}: before ${was}, processor ${want}, ours ${have}`);
   }
   if (lines.length === 0) return undefined;
   return [describe(before), ...lines].join("\n");
@@ -113,7 +119,7 @@ Deno.test({
   ignore: !canRunNative(),
   async fn() {
     const seed = environment("LGUEST_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
-    const cases = environment("LGUEST_CASES") ?? 48_000;
+    const cases = environment("LGUEST_CASES") ?? 120_000;
     console.log(`seed ${seed}, ${cases} cases`);
     const directory = Deno.makeTempDirSync();
     const found = new Map<string, string[]>();
