@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { A, B, type HandlerTable, installBoth, type Kernel, R, xmmHandler } from "./operands.ts";
+import { A, B, type HandlerTable, installBoth, type Kernel, P_66, R, xmmHandler } from "./operands.ts";
 
 type LaneType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32";
 type LaneFunction = (a: number, b: number) => number;
@@ -66,10 +66,6 @@ const ROWS: readonly (readonly [opcode: number, type: LaneType, lane: LaneFuncti
   [0x64, "i8", greater], // PCMPGTB
   [0x65, "i16", greater], // PCMPGTW
   [0x66, "i32", greater], // PCMPGTD
-  [0xdb, "i32", (a, b) => a & b], // PAND
-  [0xdf, "i32", (a, b) => ~a & b], // PANDN
-  [0xeb, "i32", (a, b) => a | b], // POR
-  [0xef, "i32", (a, b) => a ^ b], // PXOR
 ];
 
 /** Apply a function lane by lane. */
@@ -127,12 +123,30 @@ function sumDifferences(bytes: number): void {
   }
 }
 
-/** ANDPS, ANDNPS, ORPS, XORPS and their PD forms: the same bits as the integer instructions. */
-const FLOAT_LOGIC: readonly (readonly [opcode: number, lane: LaneFunction])[] = [
-  [0x54, (a, b) => a & b],
-  [0x55, (a, b) => ~a & b],
-  [0x56, (a, b) => a | b],
-  [0x57, (a, b) => a ^ b],
+// Logic has a loop each, not a row: PXOR and its kin are the most frequent of all.
+
+function and(bytes: number): void {
+  for (let i = 0; i < bytes >> 2; i++) R.i32[i] = A.i32[i]! & B.i32[i]!;
+}
+
+function andNot(bytes: number): void {
+  for (let i = 0; i < bytes >> 2; i++) R.i32[i] = ~A.i32[i]! & B.i32[i]!;
+}
+
+function or(bytes: number): void {
+  for (let i = 0; i < bytes >> 2; i++) R.i32[i] = A.i32[i]! | B.i32[i]!;
+}
+
+function xor(bytes: number): void {
+  for (let i = 0; i < bytes >> 2; i++) R.i32[i] = A.i32[i]! ^ B.i32[i]!;
+}
+
+/** PAND, PANDN, POR, PXOR; ANDPS, ANDNPS, ORPS, XORPS and their PD forms do the same. */
+const LOGIC: readonly (readonly [integer: number, float: number, kernel: Kernel])[] = [
+  [0xdb, 0x54, and],
+  [0xdf, 0x55, andNot],
+  [0xeb, 0x56, or],
+  [0xef, 0x57, xor],
 ];
 
 /** Put the integer instructions into the table. */
@@ -143,7 +157,8 @@ export function installInteger(table: HandlerTable): void {
   installBoth(table, 0xf4, multiplyUnsigned);
   installBoth(table, 0xf5, multiplyAdd);
   installBoth(table, 0xf6, sumDifferences);
-  for (const [opcode, lane] of FLOAT_LOGIC) {
-    table[opcode] = table[0x100 | opcode] = xmmHandler(lanewise("i32", lane));
+  for (const [integer, float, kernel] of LOGIC) {
+    installBoth(table, integer, kernel);
+    table[float] = table[P_66 | float] = xmmHandler(kernel);
   }
 }
