@@ -123,11 +123,12 @@ function putNarrow(random: Random, view: DataView, at: number, fraction: number,
 /** Set a random state, everything but code and memory. */
 export function putState(random: Random, view: DataView): void {
   const masks = random.chance(0.7) ? 0x3f : random.bits() & 0x3f;
-  const precision = random.chance(0.5) ? 0x300 : random.pick([0, 0x200, 0x300]);
+  const precision = random.chance(0.5) ? 0x300 : random.pick([0, 0, 0x200, 0x200, 0x100]);
   const rounding = random.chance(0.4) ? 0 : random.below(4) << 10;
   view.setUint16(AT_CONTROL, masks | precision | rounding | 0x40, true);
   const sticky = random.chance(0.5) ? 0 : random.bits() & masks | (masks & 1) * random.pick([0, 0x40]);
-  view.setUint16(AT_STATUS, sticky | random.bits() & 0x7f00, true);
+  const pending = random.chance(0.02) ? random.bits() & 0x3f : 0; // #MF where it is not masked
+  view.setUint16(AT_STATUS, sticky | pending | random.bits() & 0x7f00, true);
   view.setUint8(AT_TAGS, random.chance(0.6) ? 255 : random.bits());
   view.setUint32(AT_EFLAGS, 0x202 | random.bits() & 0x8d5, true);
   for (let i = 0; i < 8; i++) putExtended(random, view, AT_REGISTERS + 16 * i);

@@ -19,7 +19,6 @@ import {
   AT_LENGTH,
   AT_MEMORY,
   AT_REGISTERS,
-  AT_STATUS,
   AT_TAGS,
   RECORD,
 } from "./x87_cases.ts";
