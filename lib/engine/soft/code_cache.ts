@@ -55,6 +55,8 @@ export class CodePage {
   readonly derived: Set<Derived> = new Set();
   /** One bit for each 128 bytes that hold code. */
   covered = 0;
+  /** It was forgotten, with all that hangs on it. */
+  dropped = false;
 
   constructor(physical: number) {
     this.physical = physical;
@@ -138,6 +140,7 @@ export class CodeCache {
   }
 
   #dropPage(page: CodePage): void {
+    page.dropped = true;
     for (const derived of page.derived) derived.drop();
     this.#pages[page.physical >>> 12] = undefined;
     this.#cpu.mmu.codePages[page.physical >>> 12] = 0;

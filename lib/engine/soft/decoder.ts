@@ -217,7 +217,9 @@ export class Decoder {
     if (insn.op === MOVZX || insn.op === MOVSX) insn.srcSize = byte & 1 ? 2 : 1;
     if (two && byte >= 0x20 && byte <= 0x23) insn.size = mode === 8 ? 8 : 4;
     if (insn.lock && !(row.attributes & A_LOCK && insn.mem)) return this.#invalid(insn);
-    if (insn.op === LDSEG && !insn.mem || FENCES.has(insn.op) && insn.mem) return this.#invalid(insn);
+    if (insn.op === LDSEG && !insn.mem || FENCES.has(insn.op) && insn.mem && insn.op !== OP.SFENCE) {
+      return this.#invalid(insn);
+    }
     if (NO_PREFIX.has(insn.op) && insn.code > 0xff) return this.#invalid(insn); // a prefix makes it something newer
     insn.exec = this.#handler(insn);
   }
@@ -308,7 +310,7 @@ export class Decoder {
     if (BT.has(insn.op) && insn.b === K_IMM) insn.imm &= insn.size * 8 - 1;
     if (LAR_LSL.has(insn.op)) insn.srcSize = 2;
     if (STRING.has(insn.op)) insn.seg = this.#segment >= 0 ? this.#segment : DS;
-    if (insn.op === OP.XLAT) insn.seg = this.#segment >= 0 ? this.#segment : DS;
+    if (insn.op === OP.XLAT || insn.op === SIMD && byte === 0xf7) insn.seg = this.#segment >= 0 ? this.#segment : DS; // MASKMOV
   }
 
   #operand(insn: Insn, operand: string, slot: number, byte: number): number {

@@ -64,6 +64,7 @@ export class SoftEngine implements Engine {
   reset(entry: EntryState): void {
     const cpu = this.cpu;
     this.#cache.clear();
+    this.#translator?.clear();
     this.#died = undefined;
     cpu.u8.fill(0, 0, STATE_END);
     cpu.powerOn();
@@ -137,7 +138,11 @@ export class SoftEngine implements Engine {
     const cpu = this.cpu, insns = block.insns, drops = cpu.codeDrops;
     if (insns.length === 0) return this.#acrossPages();
     const translator = this.#translator;
-    if (translator && cpu.flat && !block.tried && ++block.count >= this.#threshold) translator.request(block);
+    block.count++;
+    if (translator && cpu.flat) {
+      if (!block.tried && block.count >= this.#threshold) translator.request(block);
+      else if (block.count === 4 * this.#threshold) translator.flush();
+    }
     let eip = cpu.eip;
     for (let i = 0; i < insns.length; i++) {
       const insn = insns[i]!;

@@ -2,7 +2,7 @@
  * The arithmetic flags are computed when somebody asks, not when they are set.
  *
  * The state holds the last operation that set them, its result (sign-extended from its size to 32 bits) and its second
- * operand. Three operations are enough, since everything unusual is stored in a universal form: result and an
+ * operand. Few operations are enough, since everything unusual is stored in a universal form: result and an
  * auxiliary word in which bit 31 = CF, bit 30 = CF xor OF, bit 3 = AF, bit 0 = SF differs from the result's sign, and
  * bits 8 to 15 are xored into the result before its parity is taken. A logical operation is universal with 0.
  *
@@ -16,6 +16,11 @@ export const CC_UNIVERSAL = 0;
 export const CC_ADD8 = 1, CC_ADD16 = 2, CC_ADD32 = 3;
 /** Result = first - source (SUB, CMP, NEG). */
 export const CC_SUB8 = 4, CC_SUB16 = 5, CC_SUB32 = 6;
+
+/** Result = operand + 1; source is the carry flag as it was, 0 or 1. */
+export const CC_INC8 = 7, CC_INC16 = 8, CC_INC32 = 9;
+/** Result = operand - 1; source is the carry flag as it was, 0 or 1. */
+export const CC_DEC8 = 10, CC_DEC16 = 11, CC_DEC32 = 12;
 
 /** Parity flag (0x4 or 0) of the low byte. */
 export function parity(value: number): number {
@@ -38,9 +43,27 @@ export function auxiliary(op: number, res: number, src: number): number {
       const first = res + src | 0;
       return carries((~first & src) | (~(first ^ src) & res), op - CC_SUB8);
     }
+    case CC_INC8:
+    case CC_INC16:
+    case CC_INC32: {
+      const first = res - 1 | 0;
+      return withCarry(carries((first & 1) | ((first | 1) & ~res), op - CC_INC8), src);
+    }
+    case CC_DEC8:
+    case CC_DEC16:
+    case CC_DEC32: {
+      const first = res + 1 | 0;
+      return withCarry(carries((~first & 1) | (~(first ^ 1) & res), op - CC_DEC8), src);
+    }
     default:
       return src;
   }
+}
+
+/** Replace CF in an auxiliary word, keeping OF. */
+function withCarry(aux: number, carry: number): number {
+  const overflow = (aux ^ aux << 1) >>> 31;
+  return carry << 31 | (carry ^ overflow) << 30 | aux & 8;
 }
 
 /** Auxiliary word from the vector of carries out of each bit; `sizeLog` 0, 1, 2 for 8, 16, 32 bits. */

@@ -176,7 +176,11 @@ export class Mmu {
     const cpu = this.#cpu;
     if ((cpu.cr0 & CR0_PG) === 0) {
       this.#physical = address & ~0xfff;
-      this.#writable = this.#userAllowed = this.#userWritable = this.#dirty = true;
+      this.#writable =
+        this.#userAllowed =
+        this.#userWritable =
+        this.#dirty =
+          true;
       this.#global = this.#noExecute = false;
       return;
     }
@@ -356,7 +360,11 @@ export class Mmu {
       else if (size === 2) view.setUint16(at, value, true);
       else view.setUint8(at, value);
     } else {
-      this.#cpu.machine.mmio.write(physical, size as Width, size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff));
+      this.#cpu.machine.mmio.write(
+        physical,
+        size as Width,
+        size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff),
+      );
     }
   }
 

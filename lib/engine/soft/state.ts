@@ -24,6 +24,8 @@ export const STATE_CC_SRC = 152;
 export const STATE_BUDGET = 160;
 /** 0 while CPL is 0 to 2, {@link TLB_USER} at CPL 3: added to a TLB address, 4 bytes. */
 export const STATE_TLB_OFFSET = 164;
+/** Virtual address of the page that generated code is running in, 4 bytes. */
+export const STATE_PAGE = 168;
 /** Bases of ES, CS, SS, DS, FS, GS, 8 bytes each. */
 export const STATE_SEG_BASE = 176;
 /** 1 where a segment (never CS) is usable, writable and spans all 4 GiB, so that no check is needed; 4 bytes each. */

@@ -6,7 +6,7 @@
  */
 import type { Cpu } from "../cpu.ts";
 import { DE } from "../fault.ts";
-import { CC_ADD8, CC_SUB8, CC_UNIVERSAL, carries } from "../flags.ts";
+import { carries, CC_ADD8, CC_DEC8, CC_INC8, CC_SUB8, CC_UNIVERSAL } from "../flags.ts";
 import { type Insn, K_IMM, K_MEM } from "../insn.ts";
 import { AF, CF, EAX, EDX, OF, PF, SF, ZF } from "../state.ts";
 
@@ -93,24 +93,16 @@ export function neg(cpu: Cpu, insn: Insn): void {
   cpu.setLazy(CC_SUB8 + log2(insn.size), extend(-a, insn.size), a);
 }
 
-/** Flags of INC and DEC: those of the carry vector, but CF as it was. */
-function keepCarry(cpu: Cpu, result: number, vector: number, size: number): void {
-  const fresh = carries(vector, log2(size));
-  const overflow = (fresh ^ fresh << 1) >>> 31;
-  const carry = cpu.carry;
-  cpu.setLazy(CC_UNIVERSAL, extend(result, size), carry << 31 | (carry ^ overflow) << 30 | fresh & 8);
-}
-
 export function inc(cpu: Cpu, insn: Insn): void {
   const a = cpu.modifyA(insn);
   cpu.storeA(insn, a + 1);
-  keepCarry(cpu, a + 1, (a & 1) | ((a | 1) & ~(a + 1)), insn.size);
+  cpu.setLazy(CC_INC8 + log2(insn.size), extend(a + 1, insn.size), cpu.carry);
 }
 
 export function dec(cpu: Cpu, insn: Insn): void {
   const a = cpu.modifyA(insn);
   cpu.storeA(insn, a - 1);
-  keepCarry(cpu, a - 1, (~a & 1) | (~(a ^ 1) & (a - 1)), insn.size);
+  cpu.setLazy(CC_DEC8 + log2(insn.size), extend(a - 1, insn.size), cpu.carry);
 }
 
 /** High 32 bits of an unsigned 32 by 32 bit product. */
@@ -226,9 +218,7 @@ export function idiv(cpu: Cpu, insn: Insn): void {
     cpu.setReg(EDX, Number(value % by));
     return;
   }
-  const value = size === 2
-    ? cpu.getSized(EDX, 2) << 16 | cpu.getSized(EAX, 2)
-    : extend(cpu.getSized(EAX, 2), 2);
+  const value = size === 2 ? cpu.getSized(EDX, 2) << 16 | cpu.getSized(EAX, 2) : extend(cpu.getSized(EAX, 2), 2);
   const quotient = Math.trunc(value / divisor);
   if (quotient !== extend(quotient, size)) cpu.raise(DE);
   storeQuotient(cpu, size, quotient, value % divisor);

@@ -15,6 +15,7 @@ const FPU = 1, DE = 1 << 2, PSE = 1 << 3, TSC = 1 << 4, MSR = 1 << 5, PAE = 1 <<
 const PGE = 1 << 13, CMOV = 1 << 15, CLFSH = 1 << 19, MMX = 1 << 23, FXSR = 1 << 24, SSE = 1 << 25, SSE2 = 1 << 26;
 const FEATURES = FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | PGE | CMOV | CLFSH | MMX | FXSR | SSE | SSE2;
 const HYPERVISOR = 1 << 31, NX = 1 << 20, INVARIANT_TSC = 1 << 8;
+const TSC_ADJUST = 1 << 1;
 const SIGNATURE = 0x0001_06c2, MAX_LEAF = 0x15, MAX_EXTENDED = 0x8000_0008;
 const TSC_HZ = 1_000_000_000;
 
@@ -36,6 +37,7 @@ const LEAVES: ReadonlyMap<number, Leaf> = new Map<number, Leaf>([
   [0, [MAX_LEAF, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)]],
   [1, [SIGNATURE, 8 << 8, HYPERVISOR, FEATURES]],
   [2, [1, 0, 0, 0]],
+  [7, [0, TSC_ADJUST, 0, 0]],
   [0x15, [1, 1, TSC_HZ, 0]],
   [0x4000_0000, [0x4000_0000, text("lguestlguest", 0), text("lguestlguest", 4), text("lguestlguest", 8)]],
   [0x8000_0000, [MAX_EXTENDED, 0, 0, 0]],
@@ -56,10 +58,10 @@ export function cpuid(cpu: Cpu, _insn: Insn): void {
   cpu.setReg(EDX, leaf[3]);
 }
 
-const IA32_TSC = 0x10, IA32_EFER = 0xc000_0080, EFER_BITS = 0x800;
+const IA32_TSC = 0x10, IA32_TSC_ADJUST = 0x3b, IA32_EFER = 0xc000_0080, EFER_BITS = 0x800;
 
-/** Registers that keep what is written (SYSENTER), or are always 0 and whose writes are ignored. */
-const PLAIN = new Set([0x174, 0x175, 0x176]);
+/** Registers that keep what is written (SYSENTER, and the TSC's adjustment, which nobody needs here), or are always 0 and whose writes are ignored. */
+const PLAIN = new Set([0x174, 0x175, 0x176, IA32_TSC_ADJUST]);
 const ZERO = new Set([
   0x17, // IA32_PLATFORM_ID
   0x1b, // IA32_APIC_BASE: disabled

@@ -250,9 +250,9 @@ export function logarithmPlus1(a: Float80, b: Float80, r: Float80): void {
   const t = fixed(significand(x), lastPlace(x));
   let sum = x.sign !== 0 ? ONE - t : ONE + t;
   let log = 0n;
-  if (x.exp >= BIAS) { // out of the domain
+  if (x.exp >= BIAS - 1) { // out of the domain, or near its end
     const exponent = BigInt(bitLength(sum) - 1) - F;
-    sum >>= exponent;
+    sum = exponent < 0n ? sum << -exponent : sum >> exponent;
     log = exponent << F;
   }
   log += logarithmNear1(sum) * LOG2E >> F;

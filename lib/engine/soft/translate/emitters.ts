@@ -1,0 +1,737 @@
+/**
+ * What each integer instruction becomes. An emitter reads operands into locals, lets the generator record the flags,
+ * and writes the result last: until then nothing has changed that a fault could show.
+ *
+ * @module
+ */
+import { CC_ADD8, CC_DEC8, CC_INC8, CC_SUB8, CC_UNIVERSAL } from "../flags.ts";
+import { type Insn, K_IMM, K_MEM, K_REG, K_SREG } from "../insn.ts";
+import { OP } from "../opcodes.ts";
+import { EAX, ECX, EDX } from "../state.ts";
+import { emitCondition, leave, pop, push } from "./emit_control.ts";
+import { type Generator, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./generator.ts";
+import { W } from "./wasm.ts";
+
+/** How one operation is emitted. */
+export interface Emitter {
+  readonly emit: (g: Generator, insn: Insn) => void;
+  /** Forms that it can express; all if left out. */
+  readonly accepts?: (insn: Insn) => boolean;
+}
+
+/** Emitters by operation; what is not here the interpreter executes. */
+export const EMITTERS: Map<number, Emitter> = new Map();
+
+function define(name: string, emit: Emitter["emit"], accepts?: Emitter["accepts"]): void {
+  EMITTERS.set(OP[name]!, accepts ? { emit, accepts } : { emit });
+}
+
+function log2(size: number): number {
+  return size >> 1;
+}
+
+function binary(c: Generator["code"], a: number, b: number, opcode: number, result: number): void {
+  c.get(a);
+  c.get(b);
+  c.byte(opcode);
+  c.set(result);
+}
+
+// Arithmetic and logic.
+
+for (const [name, opcode, cc] of [["ADD", W.ADD, CC_ADD8], ["SUB", W.SUB, CC_SUB8]] as const) {
+  define(name, (g, insn) => {
+    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    binary(g.code, a, b, opcode, T2);
+    g.setFlags(cc + log2(insn.size), T2, b, a);
+    g.store(insn, T2);
+  });
+}
+
+for (const [name, opcode] of [["AND", W.AND], ["OR", W.OR], ["XOR", W.XOR]] as const) {
+  define(name, (g, insn) => {
+    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    binary(g.code, a, b, opcode, T2);
+    g.setLogicFlags(T2, insn.size);
+    g.store(insn, T2);
+  });
+}
+
+define("CMP", (g, insn) => {
+  const b = g.source(insn, T1), a = g.destination(insn, T0);
+  binary(g.code, a, b, W.SUB, T2);
+  g.setFlags(CC_SUB8 + log2(insn.size), T2, b, a);
+});
+
+define("TEST", (g, insn) => {
+  const b = g.source(insn, T1), a = g.destination(insn, T0);
+  binary(g.code, a, b, W.AND, T2);
+  g.setLogicFlags(T2, insn.size);
+});
+
+define("ADC", (g, insn) => withCarry(g, insn, W.ADD));
+define("SBB", (g, insn) => withCarry(g, insn, W.SUB));
+
+function withCarry(g: Generator, insn: Insn, opcode: number): void {
+  const c = g.code;
+  const b = g.source(insn, T1), a = g.modify(insn, T0);
+  c.get(a);
+  c.get(b);
+  c.byte(opcode);
+  g.pushCarry();
+  c.byte(opcode);
+  c.set(T2);
+  if (g.flagsNeeded) {
+    if (opcode === W.ADD) { // carries: (a & b) | ((a | b) & ~result)
+      binary2(c, a, b, W.AND);
+      binary2(c, a, b, W.OR);
+      c.get(T2);
+      c.const(-1);
+      c.byte(W.XOR);
+    } else { // borrows: (~a & b) | (~(a ^ b) & result)
+      c.get(a);
+      c.const(-1);
+      c.byte(W.XOR);
+      c.get(b);
+      c.byte(W.AND);
+      binary2(c, a, b, W.XOR);
+      c.const(-1);
+      c.byte(W.XOR);
+      c.get(T2);
+    }
+    c.byte(W.AND);
+    c.byte(W.OR);
+    carriesToAuxiliary(g, insn.size);
+    g.setUniversalFlags(T2, insn.size);
+  }
+  g.store(insn, T2);
+}
+
+function binary2(c: Generator["code"], a: number, b: number, opcode: number): void {
+  c.get(a);
+  c.get(b);
+  c.byte(opcode);
+}
+
+/** The vector of carries on the stack becomes the auxiliary word, as `carries` in `../flags.ts`. */
+function carriesToAuxiliary(g: Generator, size: number): void {
+  const c = g.code;
+  if (size === 4) {
+    c.const(0xc000_0008 | 0);
+    c.byte(W.AND);
+    return;
+  }
+  c.tee(T3);
+  c.const(size === 1 ? 24 : 16);
+  c.byte(W.SHL);
+  c.const(0xc000_0000 | 0);
+  c.byte(W.AND);
+  c.get(T3);
+  c.const(8);
+  c.byte(W.AND);
+  c.byte(W.OR);
+}
+
+for (const [name, by, cc] of [["INC", 1, CC_INC8], ["DEC", -1, CC_DEC8]] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    const a = g.modify(insn, T0);
+    c.get(a);
+    c.const(by);
+    c.byte(W.ADD);
+    c.set(T2);
+    if (g.flagsNeeded) {
+      g.pushCarry();
+      c.set(T1);
+      g.setFlags(cc + log2(insn.size), T2, T1);
+    }
+    g.store(insn, T2);
+  });
+}
+
+define("NEG", (g, insn) => {
+  const c = g.code;
+  const a = g.modify(insn, T0);
+  c.const(0);
+  c.get(a);
+  c.byte(W.SUB);
+  c.set(T2);
+  if (g.flagsNeeded) {
+    c.const(0);
+    c.set(T1);
+    g.setFlags(CC_SUB8 + log2(insn.size), T2, a, T1);
+  }
+  g.store(insn, T2);
+});
+
+define("NOT", (g, insn) => {
+  const a = g.modify(insn, T0);
+  g.code.get(a);
+  g.code.const(-1);
+  g.code.byte(W.XOR);
+  g.code.set(T2);
+  g.store(insn, T2);
+});
+
+// Multiplication and division.
+
+define("IMUL", (g, insn) => {
+  const c = g.code;
+  const b = g.source(insn, T1);
+  let a: number;
+  if (insn.c === K_IMM) {
+    c.const(insn.imm);
+    c.set(T0);
+    a = T0;
+  } else a = g.destination(insn, T0);
+  const extend = (local: number) => {
+    c.get(local);
+    if (insn.size === 2) c.byte(W.EXTEND16_S);
+  };
+  extend(a);
+  extend(b);
+  c.byte(W.MUL);
+  c.set(T2);
+  if (g.flagsNeeded) { // CF and OF: the product does not fit
+    if (insn.size === 4) {
+      c.get(a);
+      c.byte(W.EXTEND_S);
+      c.get(b);
+      c.byte(W.EXTEND_S);
+      c.byte(W.I64_MUL);
+      c.get(T2);
+      c.byte(W.EXTEND_S);
+      c.byte(W.I64_NE);
+    } else {
+      c.get(T2);
+      c.get(T2);
+      c.byte(W.EXTEND16_S);
+      c.byte(W.NE);
+    }
+    c.const(31);
+    c.byte(W.SHL);
+    g.setUniversalFlags(T2, insn.size);
+  }
+  g.assign(insn, T2);
+}, (insn) => insn.a === K_REG);
+
+for (const [name, extend] of [["MUL", W.EXTEND_U], ["IMUL1", W.EXTEND_S]] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    const b = g.destination(insn, T1);
+    c.get(g.reg(EAX));
+    c.byte(extend);
+    c.get(b);
+    c.byte(extend);
+    c.byte(W.I64_MUL);
+    c.set(T64A);
+    c.get(T64A);
+    c.byte(W.WRAP);
+    c.set(g.reg(EAX));
+    c.get(T64A);
+    c.const64(32);
+    c.byte(W.I64_SHR_U);
+    c.byte(W.WRAP);
+    c.set(g.reg(EDX));
+    if (!g.flagsNeeded) return;
+    c.get(g.reg(EDX));
+    if (name === "MUL") c.const(0);
+    else {
+      c.get(g.reg(EAX));
+      c.const(31);
+      c.byte(W.SHR_S);
+    }
+    c.byte(W.NE);
+    c.const(31);
+    c.byte(W.SHL);
+    g.setUniversalFlags(g.reg(EAX), 4);
+  }, (insn) => insn.size === 4);
+}
+
+define("DIV", (g, insn) => {
+  const c = g.code;
+  const b = g.destination(insn, T1);
+  c.get(g.reg(EDX)); // overflow, and division by 0: #DE comes from the interpreter
+  c.get(b);
+  c.byte(W.GE_U);
+  g.openIf();
+  g.leaveHere();
+  g.closeIf();
+  c.get(g.reg(EDX));
+  c.byte(W.EXTEND_U);
+  c.const64(32);
+  c.byte(W.I64_SHL);
+  c.get(g.reg(EAX));
+  c.byte(W.EXTEND_U);
+  c.byte(W.I64_OR);
+  c.set(T64A);
+  c.get(T64A);
+  c.get(b);
+  c.byte(W.EXTEND_U);
+  c.byte(W.I64_DIV_U);
+  c.set(T64B);
+  c.get(T64A);
+  c.byte(W.WRAP);
+  c.get(T64B);
+  c.byte(W.WRAP);
+  c.get(b);
+  c.byte(W.MUL);
+  c.byte(W.SUB);
+  c.set(g.reg(EDX));
+  c.get(T64B);
+  c.byte(W.WRAP);
+  c.set(g.reg(EAX));
+}, (insn) => insn.size === 4);
+
+define("IDIV", (g, insn) => {
+  const c = g.code;
+  const b = g.destination(insn, T1);
+  // Only a dividend of 32 bits by something that is neither 0 nor -1; the rest is rare.
+  c.get(b);
+  c.const(1);
+  c.byte(W.ADD);
+  c.const(2);
+  c.byte(W.LT_U);
+  c.get(g.reg(EDX));
+  c.get(g.reg(EAX));
+  c.const(31);
+  c.byte(W.SHR_S);
+  c.byte(W.NE);
+  c.byte(W.OR);
+  g.openIf();
+  g.leaveHere();
+  g.closeIf();
+  c.get(g.reg(EAX));
+  c.get(b);
+  c.byte(W.DIV_S);
+  c.set(T2);
+  c.get(g.reg(EAX));
+  c.get(T2);
+  c.get(b);
+  c.byte(W.MUL);
+  c.byte(W.SUB);
+  c.set(g.reg(EDX));
+  c.get(T2);
+  c.set(g.reg(EAX));
+}, (insn) => insn.size === 4);
+
+// Shifts and rotates.
+
+function shiftFlags(g: Generator, name: string, a: number, size: number, count: (() => void) | number): void {
+  const c = g.code, bits = size * 8;
+  const pushCount = typeof count === "number" ? () => c.const(count) : count;
+  if (name === "SHL") { // CF: the last bit out; CF xor OF: the result's sign
+    c.get(a);
+    pushCount();
+    if (bits === 32) {
+      c.const(1);
+      c.byte(W.SUB);
+      c.byte(W.SHL);
+    } else { // left-aligned, so that the last bit out is bit 31 after count - 1 shifts
+      c.set(T3);
+      c.const(32 - bits);
+      c.byte(W.SHL);
+      c.get(T3);
+      c.const(1);
+      c.byte(W.SUB);
+      c.byte(W.SHL);
+    }
+    c.const(0x8000_0000 | 0);
+    c.byte(W.AND);
+    c.get(T2);
+    c.const(31 - bits + 1);
+    c.byte(W.SHL);
+    c.const(1);
+    c.byte(W.SHR_U);
+    c.const(0x4000_0000);
+    c.byte(W.AND);
+    c.byte(W.OR);
+    return;
+  }
+  c.get(a);
+  pushCount();
+  c.const(1);
+  c.byte(W.SUB);
+  c.byte(name === "SHR" ? W.SHR_U : W.SHR_S);
+  c.const(31);
+  c.byte(W.SHL);
+  c.tee(T3);
+  c.get(T3);
+  c.const(1);
+  c.byte(W.SHR_U);
+  if (name === "SHR") { // OF: the operand's sign
+    c.get(a);
+    c.const(32 - bits);
+    c.byte(W.SHL);
+    c.const(1);
+    c.byte(W.SHR_U);
+    c.const(0x4000_0000);
+    c.byte(W.AND);
+    c.byte(W.XOR);
+  }
+  c.byte(W.OR);
+}
+
+for (const [name, opcode] of [["SHL", W.SHL], ["SHR", W.SHR_U], ["SAR", W.SHR_S]] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    if (insn.b === K_IMM && (insn.imm & 31) === 0) {
+      g.store(insn, g.modify(insn, T0));
+      return;
+    }
+    let a = g.modify(insn, T0);
+    if (name === "SAR" && insn.size < 4) {
+      c.get(a);
+      c.byte(insn.size === 1 ? W.EXTEND8_S : W.EXTEND16_S);
+      c.set(T0);
+      a = T0;
+    }
+    if (insn.b === K_IMM) {
+      const count = insn.imm & 31;
+      c.get(a);
+      c.const(count);
+      c.byte(opcode);
+      c.set(T2);
+      if (g.flagsNeeded) {
+        shiftFlags(g, name, a, insn.size, count);
+        g.setUniversalFlags(T2, insn.size);
+      }
+      g.store(insn, T2);
+      return;
+    }
+    c.get(g.reg(ECX));
+    c.const(31);
+    c.byte(W.AND);
+    c.set(T1);
+    binary(c, a, T1, opcode, T2);
+    if (g.flagsNeeded) { // a count of 0 leaves them
+      g.unfoldFlags();
+      c.get(T1);
+      g.openIf();
+      shiftFlags(g, name, a, insn.size, () => c.get(T1));
+      c.set(L_SRC);
+      g.setResult(T2, insn.size);
+      g.setOperation(CC_UNIVERSAL);
+      g.closeIf();
+    }
+    g.store(insn, T2);
+  });
+}
+
+for (const [name, opcode] of [["ROL", W.ROTL], ["ROR", W.ROTR]] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    const a = g.modify(insn, T0);
+    c.get(a);
+    if (insn.b === K_IMM) c.const(insn.imm & 31);
+    else c.get(g.reg(ECX));
+    c.byte(opcode);
+    c.set(T2);
+    if (g.flagsNeeded) rotateFlags(g, insn, name);
+    g.store(insn, T2);
+  }, (insn) => insn.size === 4 && (insn.b !== K_IMM || (insn.imm & 31) !== 0));
+}
+
+/** CF is the bit that came round; CF xor OF is the bit that stood beside it. Everything else stays. */
+function rotateFlags(g: Generator, insn: Insn, name: string): void {
+  const c = g.code;
+  if (insn.b !== K_IMM) {
+    g.unfoldFlags();
+    c.get(g.reg(ECX));
+    c.const(31);
+    c.byte(W.AND);
+    g.openIf();
+  }
+  g.pushAuxiliary();
+  c.const(0x3fff_ffff);
+  c.byte(W.AND);
+  c.get(T2);
+  if (name === "ROL") { // CF = bit 0, OF = CF ^ bit 31
+    c.const(31);
+    c.byte(W.SHL);
+    c.get(T2);
+    c.const(1);
+    c.byte(W.SHR_U);
+    c.const(0x4000_0000);
+    c.byte(W.AND);
+    c.byte(W.OR);
+  } else { // CF = bit 31, OF = CF ^ bit 30
+    c.const(0xc000_0000 | 0);
+    c.byte(W.AND);
+  }
+  c.byte(W.OR);
+  if (insn.b !== K_IMM) {
+    c.set(L_SRC);
+    g.setOperation(CC_UNIVERSAL);
+    g.closeIf();
+  } else g.setAuxiliary();
+}
+
+for (const name of ["SHLD", "SHRD"] as const) {
+  define(name, (g, insn) => {
+    const c = g.code, count = insn.imm & 31, left = name === "SHLD";
+    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    c.get(a);
+    c.const(count);
+    c.byte(left ? W.SHL : W.SHR_U);
+    c.get(b);
+    c.const(32 - count);
+    c.byte(left ? W.SHR_U : W.SHL);
+    c.byte(W.OR);
+    c.set(T2);
+    if (g.flagsNeeded) { // CF: the last bit out; OF: the sign changed
+      c.get(a);
+      c.const(left ? 32 - count : count - 1);
+      c.byte(W.SHR_U);
+      c.const(31);
+      c.byte(W.SHL);
+      c.tee(T3);
+      c.get(T3);
+      c.get(T2);
+      c.byte(W.XOR);
+      c.get(a);
+      c.byte(W.XOR);
+      c.const(1);
+      c.byte(W.SHR_U);
+      c.const(0x4000_0000);
+      c.byte(W.AND);
+      c.byte(W.OR);
+      g.setUniversalFlags(T2, 4);
+    }
+    g.store(insn, T2);
+  }, (insn) => insn.size === 4 && insn.c === K_IMM && (insn.imm & 31) !== 0);
+}
+
+// Bits.
+
+for (const [name, opcode] of [["BT", 0], ["BTS", W.OR], ["BTR", W.AND], ["BTC", W.XOR]] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    const immediate = insn.b === K_IMM;
+    const b = immediate ? -1 : g.source(insn, T1);
+    const a = opcode === 0 ? g.destination(insn, T0) : g.modify(insn, T0);
+    const pushBit = () => immediate ? c.const(insn.imm & 31) : c.get(b);
+    if (g.flagsNeeded) {
+      g.pushAuxiliary();
+      c.set(T2);
+      // CF becomes the bit; CF xor OF follows it, so that OF stays.
+      c.get(a);
+      pushBit();
+      c.byte(W.SHR_U);
+      c.get(T2);
+      c.const(31);
+      c.byte(W.SHR_U);
+      c.byte(W.XOR);
+      c.const(1);
+      c.byte(W.AND);
+      c.const(0xc000_0000 | 0);
+      c.byte(W.MUL);
+      c.get(T2);
+      c.byte(W.XOR);
+      g.setAuxiliary();
+    }
+    if (opcode === 0) return;
+    c.get(a);
+    c.const(1);
+    pushBit();
+    c.byte(W.SHL);
+    if (name === "BTR") {
+      c.const(-1);
+      c.byte(W.XOR);
+    }
+    c.byte(opcode);
+    c.set(T2);
+    g.store(insn, T2);
+  }, (insn) => insn.size === 4 && (insn.a === K_REG || insn.b === K_IMM));
+}
+
+for (const name of ["BSF", "BSR"] as const) {
+  define(name, (g, insn) => {
+    const c = g.code;
+    const b = g.source(insn, T1);
+    c.get(b);
+    c.set(T1);
+    if (g.flagsNeeded) {
+      // ZF says whether there is a bit; the interpreter clears the rest, and sets PF with ZF. A result of 1 would
+      // have odd parity and one of 0 even parity, which is that.
+      c.get(T1);
+      c.const(0);
+      c.byte(W.NE);
+      c.set(T2);
+      g.setLogicFlags(T2, 4);
+    }
+    c.get(T1);
+    g.openIf();
+    if (name === "BSR") c.const(31);
+    c.get(T1);
+    c.byte(name === "BSF" ? W.CTZ : W.CLZ);
+    if (name === "BSR") c.byte(W.SUB);
+    c.set(T2);
+    g.setRegister(K_REG, insn.ar, insn.size, T2);
+    g.closeIf();
+  }, (insn) => insn.size === 4);
+}
+
+define("BSWAP", (g, insn) => {
+  const c = g.code, r = g.reg(insn.ar);
+  c.get(r);
+  c.const(8);
+  c.byte(W.ROTL);
+  c.const(0x00ff_00ff);
+  c.byte(W.AND);
+  c.get(r);
+  c.const(8);
+  c.byte(W.ROTR);
+  c.const(0xff00_ff00 | 0);
+  c.byte(W.AND);
+  c.byte(W.OR);
+  c.set(r);
+}, (insn) => insn.size === 4);
+
+// Moves.
+
+define("MOV", (g, insn) => {
+  const b = g.source(insn, T1);
+  g.assign(insn, b);
+});
+
+define("MOVNTI", (g, insn) => g.assign(insn, g.source(insn, T1)), (insn) => insn.a === K_MEM);
+
+for (const name of ["MOVZX", "MOVSX"] as const) {
+  define(name, (g, insn) => {
+    const b = g.source(insn, T1);
+    if (name === "MOVZX") return g.assign(insn, b);
+    g.code.get(b);
+    g.code.byte(insn.srcSize === 1 ? W.EXTEND8_S : W.EXTEND16_S);
+    g.code.set(T1);
+    g.assign(insn, T1);
+  });
+}
+
+define("LEA", (g, insn) => {
+  g.pushOffset(insn);
+  g.code.set(T2);
+  g.assign(insn, T2);
+});
+
+define("XCHG", (g, insn) => {
+  const c = g.code;
+  const a = g.modify(insn, T0), b = g.source(insn, T1);
+  c.get(a);
+  c.set(T2);
+  c.get(b);
+  c.set(T1);
+  g.store(insn, T1);
+  g.setRegister(insn.b, insn.br, insn.size, T2);
+});
+
+define("XADD", (g, insn) => {
+  const c = g.code;
+  const a = g.modify(insn, T0);
+  c.get(a);
+  c.set(T0);
+  c.get(g.source(insn, T1));
+  c.set(T1);
+  binary(c, T0, T1, W.ADD, T2);
+  g.setFlags(CC_ADD8 + log2(insn.size), T2, T1, T0);
+  g.store(insn, T2);
+  if (insn.a !== insn.b || insn.ar !== insn.br) g.setRegister(insn.b, insn.br, insn.size, T0);
+});
+
+define("CMPXCHG", (g, insn) => {
+  const c = g.code, size = insn.size;
+  c.get(g.modify(insn, T0));
+  c.set(T0);
+  c.get(g.source(insn, T1));
+  c.get(T0);
+  g.pushRegister(K_REG, EAX, size);
+  c.tee(T3);
+  c.get(T0);
+  c.byte(W.EQ);
+  c.byte(W.SELECT);
+  c.set(T2);
+  g.store(insn, T2);
+  binary(c, T3, T0, W.SUB, T2);
+  g.setFlags(CC_SUB8 + log2(size), T2, T0, T3);
+  // With another destination register than the accumulator, an equal accumulator is set to itself.
+  if (!(insn.a === K_REG && insn.ar === EAX)) g.setRegister(K_REG, EAX, size, T0);
+});
+
+define("CMOV", (g, insn) => {
+  const b = g.source(insn, T1);
+  emitCondition(g, insn.code);
+  g.openIf();
+  g.assign(insn, b);
+  g.closeIf();
+});
+
+define("SETCC", (g, insn) => {
+  emitCondition(g, insn.code);
+  g.code.set(T1);
+  g.assign(insn, T1);
+});
+
+define("CBW", (g, insn) => {
+  const c = g.code;
+  c.get(g.reg(EAX));
+  c.byte(insn.size === 2 ? W.EXTEND8_S : W.EXTEND16_S);
+  c.set(T1);
+  g.setRegister(K_REG, EAX, insn.size, T1);
+});
+
+define("CWD", (g, insn) => {
+  const c = g.code;
+  c.get(g.reg(EAX));
+  if (insn.size === 2) c.byte(W.EXTEND16_S);
+  c.const(31);
+  c.byte(W.SHR_S);
+  c.set(T1);
+  g.setRegister(K_REG, EDX, insn.size, T1);
+});
+
+define("NOP", () => {});
+
+// The stack.
+
+define("PUSH", (g, insn) => {
+  if (insn.a === K_IMM) return push(g, () => g.code.const(insn.imm));
+  const local = g.destination(insn, T1);
+  push(g, () => g.code.get(local));
+}, (insn) => insn.size === 4 && insn.a !== K_SREG);
+
+define("POP", (g, insn) => {
+  pop(g, T1);
+  g.setRegister(K_REG, insn.ar, 4, T1);
+}, (insn) => insn.size === 4 && insn.a === K_REG);
+
+define("LEAVE", (g) => leave(g), (insn) => insn.size === 4);
+
+// Flags.
+
+define("CLC", (g) => replaceCarry(g, (c) => c.const(0)));
+define("STC", (g) => replaceCarry(g, (c) => c.const(1)));
+define("CMC", (g) =>
+  replaceCarry(g, (c) => {
+    c.get(T2);
+    c.const(31);
+    c.byte(W.SHR_U);
+    c.byte(W.EQZ);
+  }));
+
+/** Set CF to what `push` puts on the stack; OF and the others stay. */
+function replaceCarry(g: Generator, push: (c: Generator["code"]) => void): void {
+  if (!g.flagsNeeded) return;
+  const c = g.code;
+  g.pushAuxiliary();
+  c.set(T2);
+  push(c);
+  c.get(T2);
+  c.const(31);
+  c.byte(W.SHR_U);
+  c.byte(W.XOR);
+  c.const(0xc000_0000 | 0);
+  c.byte(W.MUL);
+  c.get(T2);
+  c.byte(W.XOR);
+  g.setAuxiliary();
+}
