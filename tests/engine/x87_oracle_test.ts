@@ -99,7 +99,7 @@ function ordinal(record: DataView, at: number): bigint {
 }
 
 Deno.test({ name: "x87 instructions do what the processor does, bit for bit", ignore: !hasNative() }, async () => {
-  const seed = seedOf(Date.now()), count = casesOf(30_000);
+  const seed = seedOf(87), count = casesOf(30_000);
   const cpu = makeCpu();
   const records = makeRecords(new Random(seed), count, encodings());
   const theirs = await runNative(records);
@@ -116,7 +116,7 @@ Deno.test({ name: "x87 instructions do what the processor does, bit for bit", ig
 Deno.test(
   { name: "transcendental instructions are within one unit of the processor", ignore: !hasNative() },
   async () => {
-    const seed = seedOf(Date.now()), count = casesOf(10_000);
+    const seed = seedOf(87), count = casesOf(10_000);
     const cpu = makeCpu();
     const records = makeRecords(new Random(seed), count, TRANSCENDENTAL.map((code) => [0x100 | code]));
     const theirs = await runNative(records);
