@@ -92,6 +92,8 @@ export class SoftEngine implements Engine {
 
   #loop(): void {
     const cpu = this.cpu, machine = this.#machine, i32 = cpu.i32;
+    /** Where generated code came back to its start: its first instruction may be one it leaves to the interpreter. */
+    let stuck: number | undefined;
     for (;;) {
       if (--i32[STATE_BUDGET >> 2]! < 0) {
         i32[STATE_BUDGET >> 2] = BUDGET;
@@ -110,9 +112,14 @@ export class SoftEngine implements Engine {
         if (machine.stopped) return;
         continue;
       }
-      const block = this.#fetch();
-      if (block.target >= 0 && cpu.flat) this.#translator!.enter(block);
-      else this.#interpret(block);
+      const block = this.#fetch(), eip = cpu.eip;
+      if (block.target >= 0 && cpu.flat && eip !== stuck) {
+        this.#translator!.enter(block);
+        stuck = cpu.eip === eip ? eip : undefined;
+      } else {
+        stuck = undefined;
+        this.#interpret(block);
+      }
     }
   }
 
