@@ -29,7 +29,6 @@ import {
 } from "./float80.ts";
 
 const TWO32 = 4294967296;
-const FROM32 = 1 / TWO32;
 const x = new Float80(), y = new Float80();
 
 /** a + b. */
@@ -110,12 +109,12 @@ function addMagnitudes(a: Float80, b: Float80, r: Float80): void {
       lo = hi = 0;
     }
   }
-  const low = a.lo + lo | 0;
-  const carry = low >>> 0 < lo >>> 0 ? 1 : 0;
-  const high = (a.hi >>> 0) + (hi >>> 0) + carry;
-  lo = low;
-  hi = high | 0;
-  if (high >= TWO32) {
+  const aHi = a.hi;
+  lo = a.lo + lo | 0;
+  const high = aHi + hi + (lo >>> 0 < a.lo >>> 0 ? 1 : 0) | 0;
+  const carried = ((aHi & hi) | ((aHi | hi) & ~high)) < 0;
+  hi = high;
+  if (carried) {
     ext = ext >>> 1 | ext & 1 | lo << 31;
     lo = lo >>> 1 | hi << 31;
     hi = hi >>> 1 | TOP_BIT;
@@ -157,11 +156,14 @@ function subMagnitudes(a: Float80, b: Float80, sign: number, r: Float80): void {
       lo = hi = 0;
     }
   }
-  const borrowExt = ext !== 0 ? 1 : 0;
-  ext = -ext | 0;
-  const low = (a.lo >>> 0) - (lo >>> 0) - borrowExt;
-  hi = a.hi - hi - (low < 0 ? 1 : 0) | 0;
-  lo = low | 0;
+  hi = a.hi - hi | 0;
+  if (a.lo >>> 0 < lo >>> 0) hi = hi - 1 | 0;
+  lo = a.lo - lo | 0;
+  if (ext !== 0) {
+    if (lo === 0) hi = hi - 1 | 0;
+    lo = lo - 1 | 0;
+    ext = -ext | 0;
+  }
   while (hi === 0) {
     hi = lo;
     lo = ext;
@@ -192,30 +194,51 @@ export function mul(a: Float80, b: Float80, r: Float80): void {
     a = x;
     b = y;
   }
-  // Words as doubles; the high word of a 32x32 product is the rounded quotient of (product - low word) by 2^32: the
-  // product is off by at most 2^10 in 2^64, which 2^32 makes small.
-  const ah = a.hi >>> 0, al = a.lo >>> 0, bh = b.hi >>> 0, bl = b.lo >>> 0;
-  const p0 = Math.imul(a.lo, b.lo) >>> 0;
-  const h0 = ((al * bl - p0) * FROM32 + 0.5) >>> 0;
-  const l1 = Math.imul(a.hi, b.lo) >>> 0;
-  const h1 = ((ah * bl - l1) * FROM32 + 0.5) >>> 0;
-  const l2 = Math.imul(a.lo, b.hi) >>> 0;
-  const h2 = ((al * bh - l2) * FROM32 + 0.5) >>> 0;
-  const l3 = Math.imul(a.hi, b.hi) >>> 0;
-  const h3 = ((ah * bh - l3) * FROM32 + 0.5) >>> 0;
-  const s1 = h0 + l1 + l2;
-  const s2 = h1 + h2 + l3 + (s1 >= 2 * TWO32 ? 2 : s1 >= TWO32 ? 1 : 0);
-  let hi = h3 + (s2 >= 2 * TWO32 ? 2 : s2 >= TWO32 ? 1 : 0) | 0;
-  let lo = s2 | 0;
-  let ext = s1 | 0;
+  // Column by column in 16-bit digits, whose products are split so that every sum stays below 2^31. This is twice as
+  // fast as products in floating point, because turning doubles into integers is slow.
+  const a0 = a.lo & 0xffff, a1 = a.lo >>> 16, a2 = a.hi & 0xffff, a3 = a.hi >>> 16;
+  const b0 = b.lo & 0xffff, b1 = b.lo >>> 16, b2 = b.hi & 0xffff, b3 = b.hi >>> 16;
+  let p = Math.imul(a0, b0);
+  let rest = p & 0xffff;
+  let q = p >>> 16;
+  p = Math.imul(a1, b0);
+  let s = Math.imul(a0, b1);
+  let low = (p & 0xffff) + (s & 0xffff) + q;
+  let carry = (p >>> 16) + (s >>> 16) + (low >>> 16);
+  rest |= low << 16;
+  p = Math.imul(a2, b0);
+  q = Math.imul(a1, b1);
+  s = Math.imul(a0, b2);
+  low = (p & 0xffff) + (q & 0xffff) + (s & 0xffff) + (carry & 0xffff);
+  carry = (p >>> 16) + (q >>> 16) + (s >>> 16) + (carry >>> 16) + (low >>> 16);
+  let ext = low & 0xffff;
+  p = Math.imul(a3, b0);
+  q = Math.imul(a2, b1);
+  s = Math.imul(a1, b2);
+  let t = Math.imul(a0, b3);
+  low = (p & 0xffff) + (q & 0xffff) + (s & 0xffff) + (t & 0xffff) + (carry & 0xffff);
+  carry = (p >>> 16) + (q >>> 16) + (s >>> 16) + (t >>> 16) + (carry >>> 16) + (low >>> 16);
+  ext |= low << 16;
+  p = Math.imul(a3, b1);
+  q = Math.imul(a2, b2);
+  s = Math.imul(a1, b3);
+  low = (p & 0xffff) + (q & 0xffff) + (s & 0xffff) + (carry & 0xffff);
+  carry = (p >>> 16) + (q >>> 16) + (s >>> 16) + (carry >>> 16) + (low >>> 16);
+  let lo = low & 0xffff;
+  p = Math.imul(a3, b2);
+  t = Math.imul(a2, b3);
+  low = (p & 0xffff) + (t & 0xffff) + (carry & 0xffff);
+  let hi = Math.imul(a3, b3) + (p >>> 16) + (t >>> 16) + (carry >>> 16) + (low >>> 16) | 0;
+  lo |= low << 16;
   let exp = a.exp + b.exp - (BIAS - 1);
   if (hi >= 0) {
     hi = hi << 1 | lo >>> 31;
     lo = lo << 1 | ext >>> 31;
-    ext = ext << 1 | p0 >>> 31;
+    ext = ext << 1 | rest >>> 31;
     exp--;
-    if (p0 << 1 !== 0) ext |= 1;
-  } else if (p0 !== 0) ext |= 1;
+    rest <<= 1;
+  }
+  if (rest !== 0) ext |= 1;
   roundPack(r, a.sign ^ b.sign, exp, hi, lo, ext);
 }
 
@@ -227,30 +250,42 @@ let remHi = 0, remLo = 0;
  * floating point is off by one at most.
  */
 function digit(hi: number, lo: number, divisor: number): number {
-  let q = Math.min(Math.floor(((remHi >>> 0) * TWO32 + (remLo >>> 0)) / divisor * TWO32), TWO32 - 1);
-  const p0 = Math.imul(q, lo) >>> 0;
-  const h0 = ((q * (lo >>> 0) - p0) * FROM32 + 0.5) >>> 0;
-  const l1 = Math.imul(q, hi) >>> 0;
-  const h1 = ((q * (hi >>> 0) - l1) * FROM32 + 0.5) >>> 0;
-  const mid = h0 + l1;
-  // (remHi, remLo, 0) - q * divisor, of which the low two words and the sign are wanted.
-  const w1 = (remLo >>> 0) - (mid >>> 0) - (p0 !== 0 ? 1 : 0);
-  let w2 = (remHi >>> 0) - h1 - (mid >= TWO32 ? 1 : 0) - (w1 < 0 ? 1 : 0);
-  let r1 = w1 | 0, r0 = -p0 | 0;
-  if (w2 < 0) {
+  const estimate = ((remHi >>> 0) * TWO32 + (remLo >>> 0)) / divisor * TWO32;
+  let q = estimate >= TWO32 ? -1 : estimate | 0;
+  // (remHi, remLo, 0) - q * divisor, of which the low two words and whether it is negative are wanted.
+  const q0 = q & 0xffff, q1 = q >>> 16;
+  const d0 = lo & 0xffff, d1 = lo >>> 16, d2 = hi & 0xffff, d3 = hi >>> 16;
+  let p = Math.imul(q0, d0);
+  const first = p & 0xffff;
+  let s = Math.imul(q1, d0);
+  let t = Math.imul(q0, d1);
+  let low = (p >>> 16) + (s & 0xffff) + (t & 0xffff);
+  let carry = (s >>> 16) + (t >>> 16) + (low >>> 16);
+  const p0 = first | low << 16;
+  p = Math.imul(q1, d1);
+  s = Math.imul(q0, d2);
+  low = (p & 0xffff) + (s & 0xffff) + (carry & 0xffff);
+  carry = (p >>> 16) + (s >>> 16) + (carry >>> 16) + (low >>> 16);
+  const second = low & 0xffff;
+  p = Math.imul(q1, d2);
+  t = Math.imul(q0, d3);
+  low = (p & 0xffff) + (t & 0xffff) + (carry & 0xffff);
+  const p1 = second | low << 16;
+  const p2 = Math.imul(q1, d3) + (p >>> 16) + (t >>> 16) + (carry >>> 16) + (low >>> 16) | 0;
+  let r0 = -p0 | 0, r1 = remLo - p1 | 0, r2 = remHi - p2 | 0;
+  if (remLo >>> 0 < p1 >>> 0) r2--;
+  if (p0 !== 0) {
+    if (r1 === 0) r2--;
+    r1 = r1 - 1 | 0;
+  }
+  if (r2 < 0) {
     q--;
-    const low = (r0 >>> 0) + (lo >>> 0);
-    r0 = low | 0;
-    r1 = r1 + hi + (low >= TWO32 ? 1 : 0) | 0;
-  } else {
-    while (w2 > 0 || r1 >>> 0 > hi >>> 0 || (r1 === hi && r0 >>> 0 >= lo >>> 0)) {
-      q++;
-      const low = (r0 >>> 0) - (lo >>> 0);
-      const high = (r1 >>> 0) - (hi >>> 0) - (low < 0 ? 1 : 0);
-      if (high < 0) w2--;
-      r0 = low | 0;
-      r1 = high | 0;
-    }
+    r0 = r0 + lo | 0;
+    r1 = r1 + hi + (r0 >>> 0 < lo >>> 0 ? 1 : 0) | 0;
+  } else if (r2 > 0 || r1 >>> 0 > hi >>> 0 || (r1 === hi && r0 >>> 0 >= lo >>> 0)) {
+    q++;
+    r1 = r1 - hi - (r0 >>> 0 < lo >>> 0 ? 1 : 0) | 0;
+    r0 = r0 - lo | 0;
   }
   remHi = r1;
   remLo = r0;
@@ -282,9 +317,8 @@ export function div(a: Float80, b: Float80, r: Float80): void {
   remLo = a.lo;
   const whole = remHi >>> 0 > bHi >>> 0 || (remHi === bHi && remLo >>> 0 >= bLo >>> 0);
   if (whole) {
-    const low = (remLo >>> 0) - (bLo >>> 0);
-    remHi = remHi - bHi - (low < 0 ? 1 : 0) | 0;
-    remLo = low | 0;
+    remHi = remHi - bHi - (remLo >>> 0 < bLo >>> 0 ? 1 : 0) | 0;
+    remLo = remLo - bLo | 0;
   } else exp--;
   let hi = digit(bHi, bLo, divisor);
   let lo = digit(bHi, bLo, divisor);
