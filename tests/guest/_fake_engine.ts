@@ -74,9 +74,9 @@ export class FakeEngine implements Engine {
 
   #echo(): undefined {
     for (;;) {
-      // No interrupts here, so nothing that wait() could wait for.
-      Atomics.wait(NEVER, 0, 0, 1);
       this.#machine.poll();
+      // No interrupts here, so nothing that wait() could wait for.
+      if ((this.#machine.ports.read(LINE_STATUS, 1) & 1) === 0) Atomics.wait(NEVER, 0, 0, 1);
       while (this.#machine.ports.read(LINE_STATUS, 1) & 1) {
         const byte = this.#machine.ports.read(COM1, 1);
         if (byte === QUIT) return;

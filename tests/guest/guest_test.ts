@@ -1,0 +1,134 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { Guest, type GuestOptions } from "../../lib/guest.ts";
+import { GuestError } from "../../lib/guest_error.ts";
+import type { HostConsole } from "../../lib/host_console.ts";
+import { tinyKernel } from "./_kernel.ts";
+
+const ignore = (["read", "write"] as const).some((name) => Deno.permissions.querySync({ name }).state !== "granted");
+
+/** A console that types and remembers; after the last key there are no more. */
+class ScriptedConsole implements HostConsole {
+  text = "";
+  readonly #keys: string[];
+
+  constructor(...keys: string[]) {
+    this.#keys = keys;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.text += new TextDecoder().decode(bytes);
+    return Promise.resolve();
+  }
+
+  read(): Promise<Uint8Array | undefined> {
+    const key = this.#keys.shift();
+    return Promise.resolve(key === undefined ? undefined : new TextEncoder().encode(key));
+  }
+}
+
+/** Options of a Guest that executes `commandLine`; its kernel's file is there while `action` runs. */
+async function withOptions(commandLine: string, action: (options: GuestOptions) => Promise<void>): Promise<void> {
+  const kernel = await Deno.makeTempFile({ prefix: "lguest-test-" });
+  try {
+    await Deno.writeFile(kernel, tinyKernel());
+    const vcpuModule = new URL("./_fake_vcpu_worker.ts", import.meta.url);
+    await action({ memory: 8 << 20, kernel, commandLine, vcpuModule });
+  } finally {
+    await Deno.remove(kernel);
+  }
+}
+
+Deno.test({
+  name: "Guest.run() ends with the engine's reason once all output has reached the console",
+  ignore,
+  fn: () =>
+    withOptions("flood:1048576 poweroff", async (options) => {
+      const console = new ScriptedConsole();
+      assertEquals(await new Guest(options).run(console), { kind: "poweroff" });
+      assertEquals(console.text.length, 1048576);
+    }),
+});
+
+Deno.test({
+  name: "Guest.run() hands the Guest the console's bytes in order",
+  ignore,
+  fn: () =>
+    withOptions("echo die:enough", async (options) => {
+      // More than the ring between the threads holds.
+      const many = "c".repeat(66_000);
+      const console = new ScriptedConsole("ab", many, "dq");
+      assertEquals(await new Guest(options).run(console), { kind: "died", message: "enough" });
+      assertEquals(console.text, `ab${many}d`);
+    }),
+});
+
+Deno.test({
+  name: "Guest.run() loads the kernel again when the Guest resets, though its file has gone",
+  ignore,
+  fn: () =>
+    withOptions("say:hello reset poweroff", async (options) => {
+      const console = new ScriptedConsole();
+      const guest = new Guest(options);
+      await Deno.writeTextFile(options.kernel, "gone");
+      assertEquals(await guest.run(console), { kind: "poweroff" });
+      assertEquals(console.text, "hello\nhello\n");
+    }),
+});
+
+Deno.test({
+  name: "Guest.terminate() ends a Guest that never would",
+  ignore,
+  fn: () =>
+    withOptions("say:hello hang", async (options) => {
+      const guest = new Guest(options);
+      const console = new ScriptedConsole();
+      const run = guest.run({
+        read: () => console.read(),
+        write: (bytes) => console.write(bytes).then(() => guest.terminate()),
+      });
+      assertEquals(await run, { kind: "terminated" });
+      assertEquals(console.text, "hello\n");
+    }),
+});
+
+Deno.test({
+  name: "Guest.run() rejects when the virtual CPU's program fails",
+  ignore,
+  fn: () =>
+    withOptions("throw:oops", async (options) => {
+      await assertRejects(() => new Guest(options).run(new ScriptedConsole()), Error, "oops");
+    }),
+});
+
+Deno.test({
+  name: "Guest.run() rejects when the Worker's module cannot be loaded",
+  ignore,
+  fn: () =>
+    withOptions("hang", async (options) => {
+      const guest = new Guest({ ...options, vcpuModule: new URL("./nonexistent.ts", import.meta.url) });
+      await assertRejects(() => guest.run(new ScriptedConsole()), Error, "Worker failed");
+    }),
+});
+
+Deno.test({
+  name: "Guest refuses a file that is no kernel with the loader's words",
+  ignore,
+  fn: () =>
+    withOptions("", async (options) => {
+      await Deno.writeTextFile(options.kernel, "#!/bin/sh\n");
+      const error = assertThrows(() => new Guest(options), GuestError, "not a Linux kernel");
+      assertStringIncludes(error.message, options.kernel);
+    }),
+});
+
+Deno.test({
+  name: "Guest tells what it does to whoever wants to know",
+  ignore,
+  fn: () =>
+    withOptions("poweroff", async (options) => {
+      const lines: string[] = [];
+      await new Guest({ ...options, log: (line) => lines.push(line) }).run(new ScriptedConsole());
+      assertStringIncludes(lines[0]!, `Kernel "${options.kernel}" loaded`);
+      assertStringIncludes(lines[1]!, "First instruction");
+    }),
+});
