@@ -31,7 +31,7 @@ const BOOT_CS = 0x10, BOOT_DS = 0x18;
 export interface SoftOptions {
   /** Never translate. */
   readonly interpretOnly?: boolean;
-  /** Translate a block when it was interpreted this often. */
+  /** Translate a block when it was interpreted this often; 0: alone and at once. */
   readonly threshold?: number;
 }
 
@@ -148,7 +148,7 @@ export class SoftEngine implements Engine {
     block.count++;
     if (translator && cpu.flat) {
       if (!block.tried && block.count >= this.#threshold) translator.request(block);
-      else if (block.count === 4 * this.#threshold) translator.flush();
+      if (block.count === 4 * this.#threshold || this.#threshold === 0) translator.flush();
     }
     let eip = cpu.eip;
     for (let i = 0; i < insns.length; i++) {
