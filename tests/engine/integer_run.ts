@@ -59,7 +59,7 @@ function runners(): Runner[] {
       name: `engine, ${JSON.stringify(options)}`,
       noExecute: true,
       takes: (n, one, expected) => n % 4 === i * 2 && canRunOn(one, expected),
-      run: (one) => machine.run(one, 1 + 2 * i),
+      run: (one) => machine.run(one, 1 + i),
     };
   });
   return [...handlers, ...engines];

@@ -9,8 +9,8 @@ import { hex } from "./case.ts";
 import { type EndState, runProgram } from "./lockstep_machine.ts";
 import { makeProgram } from "./program.ts";
 
-/** Translating at once, after a few times, and as users have it. */
-export const TRANSLATING: readonly SoftOptions[] = [{ threshold: 0 }, { threshold: 3 }, {}];
+/** Translating at once, and after a few times, in batches. */
+export const TRANSLATING: readonly SoftOptions[] = [{ threshold: 0 }, { threshold: 3 }];
 
 /**
  * Run the program of a seed in the interpreter and in each of the engines.
