@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { END_BRANCH, type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "../insn.ts";
+import { END_BRANCH, type Insn, K_HIGH, K_IMM, K_REG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { CS, EAX, EBP, ECX, EDX, ESP } from "../state.ts";
 import { EMITTERS } from "./emitters.ts";
