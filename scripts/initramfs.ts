@@ -56,7 +56,7 @@ done
 /** The demo's whole init script. */
 export const DEMO_INIT = `${INIT_PREAMBLE}
 export PS1='lguest:\\w\\$ '
-stty rows "${LINES:-24}" cols "${COLUMNS:-80}" </dev/console
+stty rows "\${LINES:-24}" cols "\${COLUMNS:-80}" </dev/console
 unset LINES COLUMNS
 read -r up idle </proc/uptime
 cat <<END
