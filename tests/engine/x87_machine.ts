@@ -92,10 +92,16 @@ export function runOurs(cpu: Cpu, record: DataView): void {
   record.setUint32(AT_EAX, cpu.reg(EAX), true);
 }
 
-/** Whether the processor underneath can be asked: x86-64, a C compiler, permission to run it. */
+/**
+ * Whether the processor underneath can be asked: x86-64, a C compiler, the permissions to run it and to read
+ * `LGUEST_SEED`.
+ */
 export function hasNative(): boolean {
+  if (Deno.build.arch !== "x86_64" || Deno.build.os !== "linux") return false;
+  for (const name of ["run", "read", "write", "env"] as const) {
+    if (Deno.permissions.querySync({ name }).state !== "granted") return false;
+  }
   try {
-    if (Deno.build.arch !== "x86_64" || Deno.build.os !== "linux") return false;
     return new Deno.Command("gcc", { args: ["--version"], stdout: "null", stderr: "null" }).outputSync().success;
   } catch {
     return false;

@@ -91,17 +91,9 @@ function storeEnvironment(cpu: Cpu, address: number, wide: boolean): void {
 }
 
 function loadEnvironment(cpu: Cpu, address: number, wide: boolean): void {
-  const words: number[] = [];
-  for (let i = 0; i < 7; i++) words.push(wide ? cpu.read32(address + 4 * i | 0) : cpu.read16(address + 2 * i | 0));
-  const [control, statusWord, tag, ip, ipHigh, dp, dpHigh] = words as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const word = (n: number) => wide ? cpu.read32(address + 4 * n | 0) : cpu.read16(address + 2 * n | 0);
+  const control = word(0), statusWord = word(1), tag = word(2);
+  const ip = word(3), ipHigh = word(4), dp = word(5), dpHigh = word(6);
   const { i32 } = cpu;
   if (isReal(cpu)) {
     i32[I_IP] = ip & 0xffff | (wide ? ipHigh >>> 12 << 16 : (ipHigh & 0xf000) << 4);
