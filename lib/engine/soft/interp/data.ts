@@ -200,9 +200,9 @@ export function sahf(cpu: Cpu, _insn: Insn): void {
 export function bound(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
   const address = cpu.linear(insn, 2 * size, false);
-  const lower = extend(cpu.read(address, size), size), upper = extend(cpu.read(address + size | 0, size), size);
   const index = extend(cpu.getSized(insn.ar, size), size);
-  if (index < lower || index > upper) cpu.raise(BR);
+  if (index < extend(cpu.read(address, size), size)) cpu.raise(BR); // the upper bound is not even read
+  if (index > extend(cpu.read(address + size | 0, size), size)) cpu.raise(BR);
 }
 
 export function arpl(cpu: Cpu, insn: Insn): void {

@@ -16,6 +16,7 @@ import {
   EDX,
   ES,
   ESI,
+  STATE_SEG_OPEN,
   STATE_TLB_OFFSET,
   TLB,
   TLB_ADDEND,
@@ -33,6 +34,11 @@ function direct(cpu: Cpu, address: number, write: boolean): number {
   const entry = (TLB + ((address >>> 7) & 0x1_ffe0) + cpu.i32[STATE_TLB_OFFSET >> 2]!) >> 2;
   if (cpu.i32[entry + ((write ? TLB_WRITE : TLB_READ) >> 2)] !== (address & ~0xfff)) return DIRECT_NONE;
   return (address + cpu.i32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
+}
+
+/** Whether a segment lets every access pass: else each element is checked. */
+function isOpen(cpu: Cpu, segment: number): boolean {
+  return cpu.i32[(STATE_SEG_OPEN >> 2) + segment] !== 0;
 }
 
 function step(cpu: Cpu, insn: Insn): number {
@@ -92,6 +98,7 @@ function moveOne(cpu: Cpu, insn: Insn): void {
 }
 
 function moveMany(cpu: Cpu, insn: Insn, count: number): number {
+  if (!isOpen(cpu, insn.seg) || !isOpen(cpu, ES)) return 0;
   const size = insn.size, from = source(cpu, insn), to = destination(cpu, insn);
   const elements = Math.min(count, elementsOnPage(from, size), elementsOnPage(to, size));
   const fromAt = direct(cpu, from, false), toAt = direct(cpu, to, true);
@@ -114,6 +121,7 @@ function storeOne(cpu: Cpu, insn: Insn): void {
 }
 
 function storeMany(cpu: Cpu, insn: Insn, count: number): number {
+  if (!isOpen(cpu, ES)) return 0;
   const size = insn.size, to = destination(cpu, insn);
   const elements = Math.min(count, elementsOnPage(to, size));
   const at = direct(cpu, to, true);
