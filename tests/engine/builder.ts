@@ -101,6 +101,14 @@ export class Builder {
     return this.address16 ? first : REGION_CODE + PAGE + random.below(WRITABLE - size);
   }
 
+  /** At times a linear address about the limit of a segment that has one, for an access of `size` bytes; else -1. */
+  limitOf(segment: number, size: number): number {
+    const selector = this.segments[segment]!;
+    if (!(selector & 4) || !this.random.chance(0.4)) return -1;
+    const { base, limit, pages } = LDT[selector >> 3]!;
+    return pages ? -1 : base + limit + 1 - this.random.below(2 * size);
+  }
+
   /** Put a 32-bit word into memory. */
   poke(address: number, value: number): void {
     this.pokes.push([address >>> 0, value >>> 0]);
@@ -108,7 +116,8 @@ export class Builder {
 
   /** Put ESP where a stack access of `size` bytes below (`down`) or above it is mostly good. */
   stack(size: number, down: boolean): number {
-    const at = this.pick(size) + (down ? size : 0) - this.base(SS);
+    const edge = this.limitOf(SS, size);
+    const at = (edge < 0 ? this.pick(size) : edge) + (down ? size : 0) - this.base(SS);
     return this.regs[ESP] = at >>> 0;
   }
 
@@ -147,7 +156,8 @@ export class Builder {
     }
     if (mod === 0 && base === 5) base = -1;
     const segment = this.#segment(base === ESP || base === EBP);
-    const wanted = linear - this.base(segment) - this.beyond;
+    const edge = this.limitOf(segment, this.access);
+    const wanted = (edge < 0 ? linear : edge) - this.base(segment) - this.beyond;
     let displacement = mod === 1 ? random.bits() << 24 >> 24 : 0;
     const scaled = index < 0 ? 0 : regs[index]! << scale;
     if (mod === 2 || base < 0) displacement = wanted - scaled - (base < 0 ? 0 : regs[base]!) | 0;

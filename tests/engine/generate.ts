@@ -32,7 +32,7 @@ export interface Surroundings {
 /** A case of one form. */
 export function generate(form: Form, random: Random, host: Surroundings): Case {
   const b = new Builder(form, random, host.low);
-  if (host.ldt && random.chance(0.04)) segmented(b);
+  if (host.ldt && random.chance(STRING.has(form.name) ? 0.3 : 0.08)) segmented(b);
   if (form.operands.some((operand) => operand[0] === "M")) b.memory = !random.chance(0.04);
   avoidNewer(b);
   if (form.name === "XCHG" || b.lock) b.aligned = true;
@@ -94,7 +94,8 @@ function strings(b: Builder): void {
   const { random, regs, form } = b;
   b.repeat = random.chance(0.65) ? random.pick([0xf2, 0xf3]) : 0;
   const size = form.operands.includes("b") ? 1 : b.operandSize;
-  const destination = b.pick(size) - b.base(SEGMENT_ES);
+  const edge = b.limitOf(SEGMENT_ES, 8 * size);
+  const destination = (edge < 0 ? b.pick(size) : edge) - b.base(SEGMENT_ES);
   const source = (random.chance(0.3) ? destination + random.below(17) - 8 : b.pick(size)) -
     b.base(b.override >= 0 ? b.override : DS);
   const count = random.chance(0.9) ? random.below(12) : random.below(80);

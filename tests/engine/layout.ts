@@ -67,6 +67,7 @@ export const LDT: readonly LdtEntry[] = [
   entry("absent", REGION_MID, 0xffff, { present: false }),
   entry("small code", REGION_CODE, 0x17ff, { contents: "code" }),
   entry("16-bit down", REGION_MID, 0x1fff, { big: false, contents: "down" }),
+  entry("odd", REGION_MID + PAGE + 0x10, 0x17f3, {}),
   entry("shifted", 0x10, 0xfffff, { pages: true }),
 ];
 
