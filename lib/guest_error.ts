@@ -6,5 +6,6 @@
 
 /** Something that a user can mend; the message is one line that names it. */
 export class GuestError extends Error {
+  /** What tells it from other errors. */
   override name = "GuestError";
 }
