@@ -8,6 +8,7 @@ import { GP, NP, UD } from "../fault.ts";
 import { type Insn, K_IMM } from "../insn.ts";
 import { CS, ECX, ESP, SS, ZF } from "../state.ts";
 import { checkCodeSegment, checkEntry, type Descriptor, enterCode, isNull, readDescriptor } from "./segments.ts";
+import { readFarPointer } from "./data.ts";
 import { checkReturn, innerStack, pushInner, returnOuter } from "./interrupt.ts";
 import { switchTask, TASK_CALL, TASK_JUMP } from "./task.ts";
 
@@ -92,8 +93,7 @@ export function ret(cpu: Cpu, insn: Insn): void {
 
 function farMemory(cpu: Cpu, insn: Insn): [offset: number, selector: number] {
   if (!insn.mem) cpu.raise(UD);
-  const address = cpu.linear(insn, insn.size + 2, false);
-  return [cpu.read(address, insn.size), cpu.read16(address + insn.size | 0)];
+  return readFarPointer(cpu, insn);
 }
 
 export function jmpFar(cpu: Cpu, insn: Insn): void {

@@ -147,7 +147,7 @@ export function enter(cpu: Cpu, insn: Insn): void {
     cpu.write(cpu.segmented(SS, esp, size, true), size, value);
   };
   push(ebp);
-  const frame = esp;
+  const frame = cpu.reg(ESP) & ~mask | esp & mask;
   for (let i = 1; i < level; i++) {
     ebp = (ebp - size) & mask;
     push(cpu.read(cpu.segmented(SS, ebp, size, false), size));
@@ -239,13 +239,19 @@ export function movToSegment(cpu: Cpu, insn: Insn): void {
   if (insn.ar === SS) cpu.shadow = true;
 }
 
+/** A far pointer in memory: two accesses, each with its own checks. */
+export function readFarPointer(cpu: Cpu, insn: Insn): [offset: number, selector: number] {
+  const size = insn.size, at = cpu.offset(insn);
+  const offset = cpu.read(cpu.segmented(insn.seg, at, size, false), size);
+  return [offset, cpu.read16(cpu.segmented(insn.seg, at + size | 0, 2, false))];
+}
+
 const LDSEG_TARGET: Record<number, number> = { 0xc4: 0, 0xc5: 3, 0xb2: 2, 0xb4: 4, 0xb5: 5 };
 
 /** LES, LDS, LSS, LFS, LGS; the decoder leaves the opcode in `code`. */
 export function ldseg(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
-  const address = cpu.linear(insn, size + 2, false);
-  const offset = cpu.read(address, size);
-  loadSegment(cpu, LDSEG_TARGET[insn.code]!, cpu.read16(address + size | 0));
+  const [offset, selector] = readFarPointer(cpu, insn);
+  loadSegment(cpu, LDSEG_TARGET[insn.code]!, selector);
   cpu.setSized(insn.ar, size, offset);
 }

@@ -6,11 +6,13 @@
  *
  * @module
  */
-import { END_BRANCH, type Insn, K_HIGH, K_IMM, K_REG } from "../insn.ts";
+import { END_BRANCH, type Insn, K_HIGH, K_NONE, K_REG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
-import { CS, EAX, EBP, ECX, EDX, ESP } from "../state.ts";
+import { CS, EAX, EBP, ECX, EDI, EDX, ESI, ESP } from "../state.ts";
 import { EMITTERS } from "./emitters.ts";
 import { isNativeSimd, simdEffects } from "./emit_simd.ts";
+
+const ROL = OP.ROL!, ROR = OP.ROR!, SIMD = OP.SIMD!;
 
 /** Slot of the lazy flags. */
 export const SLOT_FLAGS = 8;
@@ -31,50 +33,60 @@ export const FLAGS_PART = 2;
 /** See the module's text. */
 export interface Effects {
   /** Slots that are read or written: they must be loaded. */
-  uses: number;
+  readonly uses: number;
   /** Slots that are written. */
-  writes: number;
+  readonly writes: number;
   /** `FLAGS_*`. */
-  flags: number;
+  readonly flags: number;
   /** It reads flags itself. */
-  readsFlags: boolean;
+  readonly readsFlags: boolean;
   /** It may fault, or the interpreter executes it: then the state must be exact. */
-  observes: boolean;
+  readonly observes: boolean;
   /** The interpreter executes it, on the state in memory. */
-  interpreted: boolean;
+  readonly interpreted: boolean;
 }
 
-function ops(names: string): Set<number> {
-  return new Set(names.split(" ").map((name) => OP[name]!));
+/** Facts about operations, one bit each, indexed by `OP`. */
+const M_WRITES_A = 1,
+  M_WRITES_B = 2,
+  M_SET = 4,
+  M_PART = 8,
+  M_SHIFT = 16,
+  M_READS = 32,
+  M_OBSERVES = 64,
+  M_NO_ACCESS = 128;
+const META = new Uint16Array(512);
+/** Registers used beside the operands, all of which may be written. */
+const IMPLICIT = new Uint8Array(512);
+
+function mark(bit: number, names: string): void {
+  for (const name of names.split(" ")) META[OP[name]!]! |= bit;
 }
 
-const WRITES_A = ops(
+function implicit(bits: number, names: string): void {
+  for (const name of names.split(" ")) IMPLICIT[OP[name]!] = bits;
+}
+
+mark(
+  M_WRITES_A,
   "ADD OR ADC SBB AND SUB XOR NOT NEG INC DEC IMUL ROL ROR SHL SHR SAR SHLD SHRD BTS BTR BTC BSF BSR XADD " +
     "CMPXCHG MOV MOVZX MOVSX LEA XCHG BSWAP CMOV SETCC POP MOVNTI",
 );
-const WRITES_B = ops("XCHG XADD");
-const READ_ONLY = ops("CMP TEST BT");
-const SET = ops("ADD OR ADC SBB AND SUB XOR CMP TEST NEG IMUL MUL IMUL1 XADD CMPXCHG BSF BSR");
-const PART = ops("INC DEC ROL ROR BT BTS BTR BTC CLC STC CMC");
-const SHIFTS = ops("SHL SHR SAR SHLD SHRD");
-const READS = ops("ADC SBB JCC SETCC CMOV LOOPE LOOPNE CMC");
-const STACK = ops("PUSH POP CALL CALLI RET LEAVE");
-
-/** Registers used beside the operands. */
-const IMPLICIT = new Map<number, number>([
-  [OP.MUL!, 1 << EAX | 1 << EDX],
-  [OP.IMUL1!, 1 << EAX | 1 << EDX],
-  [OP.DIV!, 1 << EAX | 1 << EDX],
-  [OP.IDIV!, 1 << EAX | 1 << EDX],
-  [OP.CBW!, 1 << EAX],
-  [OP.CWD!, 1 << EAX | 1 << EDX],
-  [OP.CMPXCHG!, 1 << EAX],
-  [OP.LOOP!, 1 << ECX],
-  [OP.LOOPE!, 1 << ECX],
-  [OP.LOOPNE!, 1 << ECX],
-  [OP.JCXZ!, 1 << ECX],
-  [OP.LEAVE!, 1 << EBP],
-]);
+mark(M_WRITES_B, "XCHG XADD");
+mark(M_SET, "ADD OR ADC SBB AND SUB XOR CMP TEST NEG IMUL MUL IMUL1 XADD CMPXCHG BSF BSR CMPS SCAS");
+mark(M_PART, "INC DEC ROL ROR BT BTS BTR BTC CLC STC CMC");
+mark(M_SHIFT, "SHL SHR SAR SHLD SHRD");
+mark(M_READS, "ADC SBB JCC SETCC CMOV LOOPE LOOPNE CMC PUSHF");
+mark(M_OBSERVES, "PUSH POP CALL CALLI RET LEAVE PUSHF DIV IDIV MOVS STOS LODS CMPS SCAS");
+mark(M_NO_ACCESS, "LEA NOP");
+implicit(1 << EAX | 1 << EDX, "MUL IMUL1 DIV IDIV CWD");
+implicit(1 << EAX, "CBW CMPXCHG");
+implicit(1 << ECX, "LOOP LOOPE LOOPNE JCXZ");
+implicit(1 << ESP, "PUSH POP CALL CALLI RET PUSHF");
+implicit(1 << ESP | 1 << EBP, "LEAVE");
+implicit(1 << ESI | 1 << EDI, "MOVS CMPS");
+implicit(1 << EAX | 1 << EDI, "STOS SCAS");
+implicit(1 << EAX | 1 << ESI, "LODS");
 
 function operandBit(kind: number, register: number): number {
   return kind === K_REG ? 1 << register : kind === K_HIGH ? 1 << register : 0;
@@ -95,40 +107,40 @@ function isNative(insn: Insn): boolean {
 
 /** What an instruction touches. */
 export function effectsOf(insn: Insn): Effects {
-  if (insn.op === OP.SIMD) {
+  if (insn.op === SIMD) {
     if (isNativeSimd(insn)) return simdEffects(insn);
-    return interpreted(insn);
+    return INTERPRETED;
   }
-  if (!isNative(insn)) return interpreted(insn);
+  if (!isNative(insn)) return INTERPRETED;
+  const op = insn.op, meta = META[op]!, implied = IMPLICIT[op]!;
   const a = operandBit(insn.a, insn.ar), b = operandBit(insn.b, insn.br);
-  const implicit = (IMPLICIT.get(insn.op) ?? 0) | (STACK.has(insn.op) ? 1 << ESP : 0);
-  const byCl = insn.c === K_REG || (SHIFTS.has(insn.op) || insn.op === OP.ROL || insn.op === OP.ROR) && insn.b === 0;
-  let writes = implicit;
-  if (WRITES_A.has(insn.op)) writes |= a;
-  if (WRITES_B.has(insn.op)) writes |= b;
-  let flags = FLAGS_KEEP;
-  if (SET.has(insn.op)) flags = FLAGS_SET;
-  else if (PART.has(insn.op)) flags = FLAGS_PART;
-  else if (SHIFTS.has(insn.op)) {
-    const count = insn.op === OP.SHLD || insn.op === OP.SHRD ? insn.c === K_IMM : insn.b === K_IMM;
-    flags = !count ? FLAGS_PART : (insn.imm & 31) === 0 ? FLAGS_KEEP : FLAGS_SET;
+  const shift = (meta & M_SHIFT) !== 0;
+  const byCl = insn.c === K_REG || insn.b === K_NONE && (shift || op === ROL || op === ROR);
+  let writes = implied;
+  if (meta & M_WRITES_A) writes |= a;
+  if (meta & M_WRITES_B) writes |= b;
+  let flags = meta & M_SET ? FLAGS_SET : meta & M_PART ? FLAGS_PART : FLAGS_KEEP;
+  if (shift) flags = byCl ? FLAGS_PART : (insn.imm & 31) === 0 ? FLAGS_KEEP : FLAGS_SET;
+  const readsFlags = (meta & M_READS) !== 0;
+  let uses = a | b | writes | addressBits(insn);
+  if (byCl) uses |= 1 << ECX;
+  if (readsFlags) uses |= 1 << SLOT_FLAGS;
+  if (flags !== FLAGS_KEEP) {
+    uses |= 1 << SLOT_FLAGS;
+    writes |= 1 << SLOT_FLAGS;
   }
-  const readsFlags = READS.has(insn.op);
-  const touchesFlags = flags !== FLAGS_KEEP || readsFlags;
-  return {
-    uses: a | b | implicit | addressBits(insn) | (byCl ? 1 << ECX : 0) | writes | (touchesFlags ? 1 << SLOT_FLAGS : 0),
-    writes: writes | (flags !== FLAGS_KEEP ? 1 << SLOT_FLAGS : 0),
-    flags,
-    readsFlags,
-    observes: (insn.mem && insn.op !== OP.LEA && insn.op !== OP.NOP) || STACK.has(insn.op) || insn.op === OP.DIV ||
-      insn.op === OP.IDIV,
-    interpreted: false,
-  };
+  const observes = (meta & M_OBSERVES) !== 0 || (insn.mem && !(meta & M_NO_ACCESS));
+  return { uses, writes, flags, readsFlags, observes, interpreted: false };
 }
 
-function interpreted(_insn: Insn): Effects {
-  return { uses: 0, writes: 0, flags: FLAGS_PART, readsFlags: true, observes: true, interpreted: true };
-}
+const INTERPRETED: Effects = {
+  uses: 0,
+  writes: 0,
+  flags: FLAGS_PART,
+  readsFlags: true,
+  observes: true,
+  interpreted: true,
+};
 
 /** Slots that the interpreter may change when it executes this instruction: they are loaded again after it. */
 export function changedByInterpreter(insn: Insn): number {
@@ -161,9 +173,4 @@ export function flagsNeeded(
     if (e.readsFlags || e.observes) live = true;
   }
   return [needed, live];
-}
-
-/** Whether an operation reads its destination without writing it. */
-export function readsOnly(op: number): boolean {
-  return READ_ONLY.has(op);
 }

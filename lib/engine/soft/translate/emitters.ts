@@ -7,9 +7,9 @@
 import { CC_ADD8, CC_DEC8, CC_INC8, CC_SUB8, CC_UNIVERSAL } from "../flags.ts";
 import { type Insn, K_IMM, K_MEM, K_REG, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
-import { EAX, ECX, EDX } from "../state.ts";
+import { CS, DF, EAX, ECX, EDI, EDX, ESI, FS, RF, STATE_EFLAGS, VM } from "../state.ts";
 import { emitCondition, leave, pop, push } from "./emit_control.ts";
-import { type Generator, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./generator.ts";
+import { type Generator, IMPORT, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./generator.ts";
 import { W } from "./wasm.ts";
 
 /** How one operation is emitted. */
@@ -706,7 +706,100 @@ define("POP", (g, insn) => {
 
 define("LEAVE", (g) => leave(g), (insn) => insn.size === 4);
 
+define("PUSHF", (g) => {
+  const c = g.code;
+  g.pushLazyFlags();
+  c.call(IMPORT.FLAGS);
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_EFLAGS);
+  c.byte(W.OR);
+  c.const(2);
+  c.byte(W.OR);
+  c.const(~(VM | RF));
+  c.byte(W.AND);
+  c.set(T1);
+  push(g, () => c.get(T1));
+}, (insn) => insn.size === 4);
+
+// Strings without a repeat prefix.
+
+const single = (insn: Insn) => insn.rep === 0 && insn.addrSize === 4 && insn.seg < FS && insn.seg !== CS;
+
+/** Move an index register by one element in the direction that DF gives. */
+function advance(g: Generator, register: number, size: number): void {
+  const c = g.code;
+  c.get(g.reg(register));
+  c.const(-size);
+  c.const(size);
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_EFLAGS);
+  c.const(DF);
+  c.byte(W.AND);
+  c.byte(W.SELECT);
+  c.byte(W.ADD);
+  c.set(g.reg(register));
+}
+
+/** Load the element at an index register into a local. */
+function element(g: Generator, register: number, size: number, into: number): void {
+  g.code.get(g.reg(register));
+  g.load(size);
+  g.code.set(into);
+}
+
+define("LODS", (g, insn) => {
+  element(g, ESI, insn.size, T1);
+  g.setRegister(K_REG, EAX, insn.size, T1);
+  advance(g, ESI, insn.size);
+}, single);
+
+define("STOS", (g, insn) => {
+  g.code.get(g.reg(EDI));
+  g.storeMemory(insn.size, g.reg(EAX));
+  advance(g, EDI, insn.size);
+}, single);
+
+define("MOVS", (g, insn) => {
+  element(g, ESI, insn.size, T1);
+  g.code.get(g.reg(EDI));
+  g.storeMemory(insn.size, T1);
+  advance(g, ESI, insn.size);
+  advance(g, EDI, insn.size);
+}, single);
+
+define("SCAS", (g, insn) => {
+  element(g, EDI, insn.size, T1);
+  g.pushRegister(K_REG, EAX, insn.size);
+  g.code.set(T0);
+  binary(g.code, T0, T1, W.SUB, T2);
+  g.setFlags(CC_SUB8 + log2(insn.size), T2, T1, T0);
+  advance(g, EDI, insn.size);
+}, single);
+
+define("CMPS", (g, insn) => {
+  element(g, ESI, insn.size, T0);
+  element(g, EDI, insn.size, T1);
+  binary(g.code, T0, T1, W.SUB, T2);
+  g.setFlags(CC_SUB8 + log2(insn.size), T2, T1, T0);
+  advance(g, ESI, insn.size);
+  advance(g, EDI, insn.size);
+}, single);
+
 // Flags.
+
+for (const name of ["CLD", "STD"] as const) {
+  define(name, (g) => {
+    const c = g.code;
+    c.const(0);
+    c.const(0);
+    c.memory(W.I32_LOAD, STATE_EFLAGS);
+    c.const(name === "STD" ? DF : ~DF);
+    c.byte(name === "STD" ? W.OR : W.AND);
+    c.memory(W.I32_STORE, STATE_EFLAGS);
+  });
+}
+
+for (const name of ["LFENCE", "MFENCE", "SFENCE"]) define(name, () => {}, (insn) => !insn.mem);
 
 define("CLC", (g) => replaceCarry(g, (c) => c.const(0)));
 define("STC", (g) => replaceCarry(g, (c) => c.const(1)));

@@ -44,54 +44,68 @@ function arrange(
   cut: ReadonlySet<number>,
   outside: ReadonlySet<number>,
 ): Item[] {
-  const member = new Set(nodes);
-  const next = (node: number) => graph.successors(node).filter((s) => s >= 0 && member.has(s) && !cut.has(s));
-  const components = connected(nodes, next); // in reverse topological order
+  if (nodes.length === 1 && (cut.has(nodes[0]!) || !graph.successors(nodes[0]!).includes(nodes[0]!))) {
+    return [nodes[0]!];
+  }
+  const next: number[][] = new Array(graph.count);
+  for (const node of nodes) next[node] = [];
+  for (const node of nodes) {
+    for (const s of graph.successors(node)) if (s >= 0 && next[s] !== undefined && !cut.has(s)) next[node]!.push(s);
+  }
   const items: Item[] = [];
-  for (const component of components.reverse()) {
+  for (const component of connected(nodes, next).reverse()) { // now in topological order
     const only = component[0]!;
-    if (component.length === 1 && !next(only).includes(only)) {
-      items.push(only);
-      continue;
+    if (component.length === 1 && !next[only]!.includes(only)) items.push(only);
+    else {
+      const heads = headsOf(component, nodes, next, outside);
+      items.push({ heads, body: arrange(graph, component, new Set([...cut, ...heads]), new Set(heads)) });
     }
-    const inside = new Set(component);
-    const heads = component.filter((node) =>
-      outside.has(node) || nodes.some((from) => !inside.has(from) && next(from).includes(node))
-    );
-    if (heads.length === 0) heads.push(only); // not reachable at all
-    heads.sort((a, b) => a - b);
-    const body = arrange(graph, component, new Set([...cut, ...heads]), new Set(heads));
-    items.push({ heads, body });
   }
   return items;
 }
 
+/** Where a component is entered. */
+function headsOf(
+  component: readonly number[],
+  nodes: readonly number[],
+  next: readonly number[][],
+  outside: ReadonlySet<number>,
+): number[] {
+  const inside = new Set(component);
+  const heads = new Set(component.filter((node) => outside.has(node)));
+  for (const from of nodes) {
+    if (!inside.has(from)) { for (const to of next[from]!) if (inside.has(to)) heads.add(to); }
+  }
+  if (heads.size === 0) heads.add(component[0]!); // not reachable at all
+  return [...heads].sort((a, b) => a - b);
+}
+
 /** Tarjan's strongly connected components, each before those that lead to it. */
-function connected(nodes: readonly number[], next: (node: number) => readonly number[]): number[][] {
-  const index = new Map<number, number>(), low = new Map<number, number>();
-  const stack: number[] = [], onStack = new Set<number>();
+function connected(nodes: readonly number[], next: readonly number[][]): number[][] {
+  const index: number[] = [], low: number[] = [];
+  const stack: number[] = [], onStack: boolean[] = [];
   const components: number[][] = [];
+  let count = 0;
   const visit = (node: number) => {
-    index.set(node, index.size);
-    low.set(node, index.get(node)!);
+    index[node] = low[node] = ++count;
     stack.push(node);
-    onStack.add(node);
-    for (const successor of next(node)) {
-      if (!index.has(successor)) {
+    onStack[node] = true;
+    for (const successor of next[node]!) {
+      if (index[successor] === undefined) {
         visit(successor);
-        low.set(node, Math.min(low.get(node)!, low.get(successor)!));
-      } else if (onStack.has(successor)) low.set(node, Math.min(low.get(node)!, index.get(successor)!));
+        low[node] = Math.min(low[node]!, low[successor]!);
+      } else if (onStack[successor]) low[node] = Math.min(low[node]!, index[successor]!);
     }
-    if (low.get(node) !== index.get(node)) return;
+    if (low[node] !== index[node]) return;
     const component: number[] = [];
     let member: number;
     do {
       member = stack.pop()!;
-      onStack.delete(member);
+      onStack[member] = false;
       component.push(member);
     } while (member !== node);
     components.push(component);
   };
-  for (const node of nodes) if (!index.has(node)) visit(node);
+  for (const node of nodes) if (index[node] === undefined) visit(node);
   return components;
 }

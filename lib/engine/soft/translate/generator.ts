@@ -55,6 +55,7 @@ export const IMPORT = {
   CONDITION: 11,
   AUXILIARY: 12,
   CHAIN: 13,
+  FLAGS: 14,
 } as const;
 
 /** Local variables: the entry number, eight registers, flags, and scratch. */

@@ -16,6 +16,12 @@ import { OP } from "../opcodes.ts";
 /** Most instructions in a region: what V8's baseline compiler takes in well under a millisecond. */
 const MAX_INSNS = 400;
 
+/**
+ * A block that was interpreted less often is left out, as is one that can already be entered: each instruction that is
+ * compiled in vain costs more than a jump from one region to another.
+ */
+const WARM = 4;
+
 const JCC = OP.JCC!, JMP = OP.JMP!, CALL = OP.CALL!, CALLI = OP.CALLI!, RET = OP.RET!;
 const CONDITIONAL = new Set([JCC, OP.LOOP!, OP.LOOPE!, OP.LOOPNE!, OP.JCXZ!]);
 
@@ -69,7 +75,7 @@ export function formRegion(seed: Block): Region | undefined {
   while (queue.length > 0) {
     const start = queue.shift()!;
     const block = page.blocks.get(start);
-    if (starts.has(start) || !block || (block.count === 0 && block.target < 0)) continue;
+    if (starts.has(start) || !block || (block !== seed && (block.count < WARM || block.target >= 0))) continue;
     if (block.insns.length === 0 || !translatable(block.insns[0]!)) continue;
     if (total + block.insns.length > MAX_INSNS) continue;
     total += block.insns.length;

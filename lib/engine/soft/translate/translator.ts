@@ -10,7 +10,7 @@
  */
 import type { Block, CodeCache, CodePage, Derived } from "../code_cache.ts";
 import type { Cpu } from "../cpu.ts";
-import { auxiliary } from "../flags.ts";
+import { arithmeticFlags, auxiliary } from "../flags.ts";
 import type { Insn } from "../insn.ts";
 import { STATE_EIP, STATE_PAGE } from "../state.ts";
 import { Generator } from "./generator.ts";
@@ -40,6 +40,7 @@ const IMPORTS: readonly Import[] = [
   { name: "condition", type: TYPE.CONDITION },
   { name: "auxiliary", type: TYPE.FLAGS },
   { name: "chain", type: TYPE.REGION },
+  { name: "flags", type: TYPE.FLAGS },
 ];
 
 /** What the translator did so far. */
@@ -199,6 +200,7 @@ export class Translator {
         return cpu.condition(code!) ? 1 : 0;
       },
       auxiliary: (op, res, src) => auxiliary(op!, res!, src!),
+      flags: (op, res, src) => arithmeticFlags(op!, res!, src!),
     };
   }
 }
