@@ -199,10 +199,10 @@ export function sahf(cpu: Cpu, _insn: Insn): void {
 
 export function bound(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
-  const address = cpu.linear(insn, 2 * size, false);
-  const index = extend(cpu.getSized(insn.ar, size), size);
-  if (index < extend(cpu.read(address, size), size)) cpu.raise(BR); // the upper bound is not even read
-  if (index > extend(cpu.read(address + size | 0, size), size)) cpu.raise(BR);
+  const index = extend(cpu.getSized(insn.ar, size), size), at = cpu.offset(insn);
+  const word = (offset: number) => extend(cpu.read(cpu.segmented(insn.seg, offset, size, false), size), size);
+  if (index < word(at)) cpu.raise(BR); // the upper bound is not even read
+  if (index > word(at + size | 0)) cpu.raise(BR);
 }
 
 export function arpl(cpu: Cpu, insn: Insn): void {
