@@ -52,8 +52,9 @@ export function differences(one: Case, expected: Outcome, actual: Outcome, abili
 /** Linear address of the stack pointer, rounded up to a word. */
 function stackTop(one: Case): number {
   const selector = one.segments[2]!;
-  const base = selector & 4 ? LDT[selector >> 3]!.base : 0;
-  return (base + one.regs[4]! + 3 & ~3) >>> 0;
+  const segment = selector & 4 ? LDT[selector >> 3]! : { base: 0, big: true };
+  const esp = segment.big ? one.regs[4]! : one.regs[4]! & 0xffff;
+  return (segment.base + esp + 3 & ~3) >>> 0;
 }
 
 /** Words that differ; up to 32 bytes below `stack` are a faulting instruction's own business. */

@@ -7,7 +7,7 @@
 import { Builder, little, SEGMENT_ES, STRING } from "./builder.ts";
 import type { Case } from "./case.ts";
 import { type Form, FORMS, untestable } from "./forms.ts";
-import { LDT, USER_CS, USER_DS } from "./layout.ts";
+import { LDT, REGION_CODE, REGION_HIGH, USER_CS, USER_DS } from "./layout.ts";
 import type { Random } from "./random.ts";
 
 const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4, EBP = 5, ESI = 6, EDI = 7, SS = 2, DS = 3;
@@ -95,7 +95,9 @@ function strings(b: Builder): void {
   b.repeat = random.chance(0.65) ? random.pick([0xf2, 0xf3]) : 0;
   const size = form.operands.includes("b") ? 1 : b.operandSize;
   const edge = b.limitOf(SEGMENT_ES, 8 * size);
-  const destination = (edge < 0 ? b.pick(size) : edge) - b.base(SEGMENT_ES);
+  let linear = edge < 0 ? b.pick(size) : edge;
+  if (linear >= REGION_CODE && linear < REGION_HIGH) linear += REGION_HIGH - REGION_CODE; // not over itself
+  const destination = linear - b.base(SEGMENT_ES);
   const source = (random.chance(0.3) ? destination + random.below(17) - 8 : b.pick(size)) -
     b.base(b.override >= 0 ? b.override : DS);
   const count = random.chance(0.9) ? random.below(12) : random.below(80);
