@@ -8,7 +8,7 @@
 import type { StopReason } from "../../lib/engine/engine.ts";
 import { type Cpu, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/cpu.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
-import { ESP, STATE_XMM } from "../../lib/engine/soft/state.ts";
+import { ESP, STATE_END, STATE_FPU_REGS } from "../../lib/engine/soft/state.ts";
 import { GuestMemory } from "../../lib/memory.ts";
 import { Assembler } from "./assembler.ts";
 import { hex } from "./case.ts";
@@ -74,6 +74,7 @@ export function runProgram(program: Program, options: SoftOptions): EndState {
     },
   };
   const engine = new SoftEngine(memory, machine, options);
+  engine.reset({ eip: CODE, esi: 0 });
   start(engine.cpu, program);
   const reason = engine.run();
   return { reason: reason.kind, state: stateOf(engine.cpu), memory: memory.copy(0, RAM) };
@@ -108,9 +109,7 @@ function stateOf(cpu: Cpu): Map<string, string> {
   names.forEach((name, i) => state.set(name, hex(cpu.reg(i))));
   state.set("eip", hex(cpu.eip)).set("eflags", hex(cpu.flags)).set("cpl", hex(cpu.cpl)).set("cr2", hex(cpu.cr2));
   cpu.selectors.forEach((selector, i) => state.set(`segment ${i}`, hex(selector)));
-  for (let i = 0; i < 32; i++) {
-    state.set(`xmm${i >> 2}.${i & 3}`, hex(cpu.i32[(STATE_XMM >> 2) + i]!));
-  }
+  for (let at = STATE_FPU_REGS; at < STATE_END; at += 4) state.set(`state ${at}`, hex(cpu.i32[at >> 2]!));
   return state;
 }
 

@@ -77,6 +77,7 @@ class Maker {
   }
 
   make(): Uint8Array {
+    this.#asm.emit(0xdb, 0xe3); // fninit
     this.#asm.emit(0xc7, 0x05); // mov dword [RESUME], end
     this.#asm.word(RESUME);
     this.#asm.absolute("end");

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { SIMD_HANDLERS } from "../../lib/engine/soft/interp/simd/mod.ts";
 import type { Assembler } from "./assembler.ts";
 import { DATA, DATA_ALIAS, DATA_SIZE, RESUME } from "./lockstep_machine.ts";
 import { PAGE } from "./layout.ts";
@@ -68,6 +69,50 @@ const GROUP: readonly (readonly [readonly number[], readonly number[], 0 | 1 | 4
   [[0x0f, 0x9c], [0], 0, true],
 ];
 
+/** MASKMOVDQU (stores through EDI), EMMS (has its own place). */
+const SIMD_LEFT_OUT = new Set([0xf7, 0x77]);
+/** These have an immediate byte. */
+const SIMD_IMMEDIATE = new Set([0x70, 0x71, 0x72, 0x73, 0xc2, 0xc4, 0xc5, 0xc6]);
+/** x87 instructions without memory: loads of constants, arithmetic, comparisons into EFLAGS, exchanges. */
+const X87 = [
+  [0xd9, 0xe8],
+  [0xd9, 0xeb],
+  [0xd9, 0xee],
+  [0xd8, 0xc1],
+  [0xdc, 0xc9],
+  [0xde, 0xc1],
+  [0xde, 0xf9],
+  [0xd8, 0xe2],
+  [0xd9, 0xc9],
+  [0xd9, 0xe0],
+  [0xd9, 0xe1],
+  [0xd9, 0xfa],
+  [0xdb, 0xf1],
+  [0xdb, 0xe9],
+  [0xdd, 0xd8],
+  [0xdf, 0xe0],
+  [0xdb, 0xe3],
+  [0xd9, 0xfc],
+  [0xda, 0xc1],
+];
+/** x87 instructions with memory: escape, ModRM.reg. */
+const X87_MEMORY = [
+  [0xd9, 0],
+  [0xdd, 0],
+  [0xdb, 0],
+  [0xdf, 5],
+  [0xd9, 3],
+  [0xdd, 3],
+  [0xdb, 3],
+  [0xdf, 7],
+  [0xd8, 0],
+  [0xdc, 1],
+  [0xda, 4],
+  [0xdb, 5],
+  [0xdb, 7],
+  [0xd9, 7],
+] as const;
+
 /** Without operands, or with the accumulator. */
 const PLAIN = [
   [0x98],
@@ -89,18 +134,10 @@ const PLAIN = [
   [0xd5, 10],
 ];
 
-/** SSE2 on registers or aligned memory: prefix, opcode; integer and floating point. */
-const SIMD: readonly (readonly [number, number])[] = [
-  ...[0xfc, 0xfd, 0xfe, 0xd4, 0xf8, 0xf9, 0xfa, 0xfb, 0xdb, 0xdf, 0xeb, 0xef, 0x74, 0x75, 0x76, 0x64, 0x65, 0x66].map((
-    op,
-  ) => [0x66, op] as const),
-  ...[0x60, 0x61, 0x62, 0x6c, 0x67, 0x6b, 0x63, 0xd5, 0xe5, 0xf4, 0xda, 0xde, 0xea, 0xee, 0x14].map((op) =>
-    [0x66, op] as const
-  ),
-  ...[0x6f, 0x7f, 0x28, 0x29, 0x58, 0x59, 0x5c, 0x54, 0x57].map((op) => [0x66, op] as const),
-  ...[0x10, 0x11, 0x58, 0x59, 0x5c].map((op) => [0xf2, op] as const),
-  ...[0x6f, 0x7f, 0x7e].map((op) => [0xf3, op] as const),
-];
+/** Every SIMD encoding that the interpreter knows: prefix, opcode. */
+const SIMD: readonly (readonly [prefix: number, opcode: number])[] = SIMD_HANDLERS.flatMap((handler, code) =>
+  handler && !SIMD_LEFT_OUT.has(code & 0xff) ? [[[0, 0x66, 0xf3, 0xf2][code >> 8]!, code & 0xff] as const] : []
+);
 
 /** Writes instructions into an assembler. */
 export class Body {
@@ -262,12 +299,27 @@ export class Body {
     asm.emit(0x9d);
   }
 
+  /** On registers or memory, mostly aligned; ESP is never written, so number 4 is left out where it may be a register. */
   #simd(): void {
     const random = this.#random, asm = this.#asm;
+    if (random.chance(0.15)) return this.#x87();
     const [prefix, opcode] = random.pick(SIMD);
-    const memory = random.chance(0.5);
-    asm.emit(prefix, 0x0f, opcode, (memory ? 5 : 0xc0 | random.below(8)) | random.below(8) << 3);
-    if (memory) asm.word(DATA + (random.below(REACH - 16) & ~15));
+    const group = opcode >= 0x71 && opcode <= 0x73;
+    const memory = !group && random.chance(0.5);
+    const reg = group ? random.pick([2, 4, 6]) : random.pick(FREE);
+    if (prefix) asm.emit(prefix);
+    asm.emit(0x0f, opcode, (memory ? 5 : 0xc0 | random.pick(FREE)) | reg << 3);
+    if (memory) asm.word(random.chance(0.98) ? DATA + (random.below(REACH - 16) & ~15) : this.#address(16));
+    if (SIMD_IMMEDIATE.has(opcode)) asm.emit(random.below(256));
+  }
+
+  #x87(): void {
+    const random = this.#random, asm = this.#asm;
+    if (random.chance(0.3)) return asm.emit(0x0f, 0x77); // emms
+    if (random.chance(0.5)) return asm.emit(...random.pick(X87));
+    const [escape, reg] = random.pick(X87_MEMORY);
+    asm.emit(escape, reg << 3 | 5);
+    asm.word(this.#address(10));
   }
 
   /** A string instruction, repeated or not, over the pages of the data. */
