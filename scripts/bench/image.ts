@@ -1,0 +1,96 @@
+/**
+ * Makes what every machine boots: Debian's 686 kernel, and an initramfs of busybox and the phases' program, compiled
+ * here. Nothing enters but a directory for the files and the phases' names; paths and the command line leave. Read
+ * next: `guest/phases.c`, `machines.ts`.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { GuestError } from "../../lib/guest_error.ts";
+import { fetchBusybox, fetchKernel } from "../debian.ts";
+import { buildInitramfs, INIT_PREAMBLE, INIT_SHELL } from "../initramfs.ts";
+
+/** The same for every machine. */
+export interface Image {
+  /** Path of the bzImage. */
+  readonly kernel: string;
+  /** Path of the initramfs. */
+  readonly initrd: string;
+  /** The kernel's command line. */
+  readonly commandLine: string;
+  /** RAM in MiB. */
+  readonly memory: number;
+}
+
+/** What `/init` says first. */
+export const INIT_MARKER = "@init";
+/** What it says after the last phase. */
+export const DONE_MARKER = "@done";
+/** The shell's prompt. */
+export const PROMPT = "bench# ";
+
+/** Bytes that gzip packs: busybox itself, a program of about that size. */
+const GZIP_INPUT = 2 << 20;
+
+/** For a processor with SSE2 but without anything younger; plain doubles stay in the x87 unless the source says more. */
+const COMPILER = [
+  ...["-m32", "-march=i686", "-msse2", "-mfpmath=387"],
+  ...["-O2", "-static", "-no-pie", "-Wall", "-Wextra", "-Werror"],
+];
+
+/** The kernel is told to be silent before the first phase, so that no message of its tears a marker apart. */
+function initScript(phases: readonly string[]): string {
+  return `#!/bin/sh
+echo ${INIT_MARKER}
+${INIT_PREAMBLE}
+dmesg -n 1
+phases ${phases.join(" ")}
+echo ${DONE_MARKER}
+export PS1='${PROMPT}'
+${INIT_SHELL}`;
+}
+
+/**
+ * Fetch the kernel, compile, and write the initramfs.
+ *
+ * @param directory takes the files
+ * @throws {GuestError} if something is missing
+ */
+export async function makeImage(directory: string, memory: number, phases: readonly string[]): Promise<Image> {
+  const kernel = await fetchKernel("686");
+  const busybox = await Deno.readFile(await fetchBusybox());
+  const initrd = join(directory, "bench.cpio");
+  const program = await compilePhases(directory);
+  await Deno.writeFile(
+    initrd,
+    buildInitramfs({
+      busybox,
+      init: initScript(phases),
+      files: { "/bin/phases": program, "/data": gzipInput(busybox) },
+    }),
+  );
+  return { kernel, initrd, memory, commandLine: "console=ttyS0 panic=-1" };
+}
+
+async function compilePhases(directory: string): Promise<Uint8Array> {
+  const source = join(import.meta.dirname!, "guest/phases.c");
+  const program = join(directory, "phases");
+  const needs = `"gcc -m32" with a static C library (Debian: gcc-multilib)`;
+  try {
+    const { success, stderr } = await new Deno.Command("gcc", { args: [...COMPILER, source, "-o", program] }).output();
+    if (success) return await Deno.readFile(program);
+    const complaint = new TextDecoder().decode(stderr).trim().split("\n").at(0);
+    throw new GuestError(`The phases' program does not compile; it needs ${needs}: ${complaint}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new GuestError(`The benchmark needs ${needs}`, { cause: error });
+    throw error;
+  }
+}
+
+function gzipInput(busybox: Uint8Array): Uint8Array {
+  const data = new Uint8Array(GZIP_INPUT);
+  for (let at = 0; at < data.length; at += busybox.length) {
+    data.set(busybox.subarray(0, Math.min(busybox.length, data.length - at)), at);
+  }
+  return data;
+}

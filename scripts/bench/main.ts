@@ -1,0 +1,95 @@
+/**
+ * `deno task bench`: lguest, QEMU's TCG and v86 side by side, on the same kernel, initramfs, command line and memory.
+ *
+ * The machines take turns (A B C A B C …), so that a busy host slows all of them, and what is printed first are ratios
+ * of one run of this program: best of all runs, median in parentheses. No test asserts any of it. Read next:
+ * `options.ts`, `image.ts`, `machines.ts`, `session.ts`, `extras.ts`, `report.ts`.
+ *
+ * @module
+ */
+import { sayError } from "../../lib/cli/messages.ts";
+import { GuestError } from "../../lib/guest_error.ts";
+import { type Image, makeImage } from "./image.ts";
+import { type Contestant, findContestant } from "./machines.ts";
+import { type BenchOptions, parseBenchOptions, USAGE } from "./options.ts";
+import { GUEST_PHASES, type Phase, START } from "./phases.ts";
+import { phaseTable, remarks, type Runs } from "./report.ts";
+import { runSession, type Session } from "./session.ts";
+
+if (import.meta.main) Deno.exit(await bench(Deno.args));
+
+/** Measure and print; returns the exit status. */
+async function bench(words: readonly string[]): Promise<number> {
+  const directory = await Deno.makeTempDir({ prefix: "lguest-bench-" });
+  try {
+    const options = parseBenchOptions(words);
+    if (options.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    const phases = choosePhases(options.phases);
+    const image = await makeImage(directory, options.memory, phases.map(({ name }) => name));
+    const contestants = await findContestants(options, image);
+    const all = await runAll(contestants, options);
+    const text = report([START, ...phases], all, options);
+    console.log(text);
+    if (options.output !== undefined) await Deno.writeTextFile(options.output, text);
+    return 0;
+  } catch (error) {
+    sayError(error, false);
+    return 1;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function choosePhases(names: readonly string[]): Phase[] {
+  const unknown = names.find((name) => !GUEST_PHASES.some((phase) => phase.name === name));
+  if (unknown !== undefined) {
+    throw new GuestError(
+      `No phase is called "${unknown}"; there are ${GUEST_PHASES.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  return GUEST_PHASES.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+async function findContestants(options: BenchOptions, image: Image): Promise<Contestant[]> {
+  const found: Contestant[] = [];
+  for (const name of options.machines) {
+    try {
+      found.push(await findContestant(name, image));
+    } catch (error) {
+      if (!(error instanceof GuestError)) throw error;
+      console.error(`Without ${name}: ${error.message}`);
+    }
+  }
+  return found;
+}
+
+async function runAll(contestants: readonly Contestant[], options: BenchOptions): Promise<Runs[]> {
+  const sessions = contestants.map((): Session<unknown>[] => []);
+  for (let run = 1; run <= options.runs; run++) {
+    for (const [i, contestant] of contestants.entries()) {
+      const session = await runSession(contestant.command);
+      sessions[i]!.push(session);
+      const times = session.timings.map(({ name, host }) => `${name} ${(host / 1000).toFixed(2)}`).join(", ");
+      console.error(`Run ${run} of ${contestant.title}: ${times}${session.failure ? `; ${session.failure}` : ""}`);
+    }
+  }
+  return contestants.map((contestant, i) => ({ contestant, sessions: sessions[i]! }));
+}
+
+function report(phases: readonly Phase[], all: readonly Runs[], options: BenchOptions): string {
+  const notes = remarks(phases, all).map((line) => `- ${line}`);
+  return [
+    `Best of ${options.runs} runs (median in parentheses), ${options.memory} MiB of memory each:`,
+    "",
+    phaseTable(phases, all, "host"),
+    "",
+    "The same in processor time of the whole process, all threads together; a busy host disturbs it less:",
+    "",
+    phaseTable(phases, all, "cpu"),
+    ...(notes.length > 0 ? ["", ...notes] : []),
+    "",
+  ].join("\n");
+}
