@@ -27,6 +27,7 @@ import {
   STATE_MXCSR,
   STATE_SEG_BASE,
   STATE_SEG_OPEN,
+  STATE_SSE_READY,
   STATE_TLB_OFFSET,
   TLB,
   TLB_ADDEND,
@@ -83,10 +84,10 @@ export class Cpu {
   readonly fault: CpuFault = new CpuFault();
 
   /** Control registers. */
-  cr0 = CR0_ET;
   cr2 = 0;
   cr3 = 0;
-  cr4 = 0;
+  #cr0 = CR0_ET;
+  #cr4 = 0;
   /** IA32_EFER. */
   efer = 0;
   /** Debug registers: kept, but breakpoints do not fire. */
@@ -156,6 +157,29 @@ export class Cpu {
     this.shadow = this.halted = this.inGenerated = false;
     this.view.setUint16(STATE_FPU_CONTROL, 0x40, true);
     this.view.setUint32(STATE_MXCSR, 0x1f80, true);
+  }
+
+  /** CR0. */
+  get cr0(): number {
+    return this.#cr0;
+  }
+  set cr0(value: number) {
+    this.#cr0 = value;
+    this.#updateSse();
+  }
+
+  /** CR4. */
+  get cr4(): number {
+    return this.#cr4;
+  }
+  set cr4(value: number) {
+    this.#cr4 = value;
+    this.#updateSse();
+  }
+
+  #updateSse(): void {
+    const ready = (this.#cr0 & (CR0_EM | CR0_TS)) === 0 && (this.#cr4 & CR4_OSFXSR) !== 0;
+    this.i32[STATE_SSE_READY >> 2] = ready ? 1 : 0;
   }
 
   // Registers.

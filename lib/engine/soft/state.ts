@@ -26,6 +26,8 @@ export const STATE_BUDGET = 160;
 export const STATE_TLB_OFFSET = 164;
 /** Virtual address of the page that generated code is running in, 4 bytes. */
 export const STATE_PAGE = 168;
+/** 1 if SSE instructions can be executed (CR0.EM, CR0.TS, CR4.OSFXSR), else 0, 4 bytes. */
+export const STATE_SSE_READY = 172;
 /** Bases of ES, CS, SS, DS, FS, GS, 8 bytes each. */
 export const STATE_SEG_BASE = 176;
 /** 1 where a segment (never CS) is usable, writable and spans all 4 GiB, so that no check is needed; 4 bytes each. */

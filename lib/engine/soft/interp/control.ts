@@ -60,23 +60,25 @@ export const loopne = loopIf((cpu) => (cpu.arithmetic & ZF) === 0);
 
 export function call(cpu: Cpu, insn: Insn): void {
   const target = relative(cpu, insn);
-  if ((target >>> 0) > cpu.limits[CS]!) cpu.gp();
+  checkCall(cpu, insn, target);
   cpu.push(next(cpu, insn), insn.size);
   cpu.eip = target;
 }
 
-function indirect(cpu: Cpu, insn: Insn): number {
-  const target = cpu.readA(insn);
-  if ((target >>> 0) > cpu.limits[CS]!) cpu.gp();
-  return target;
+/** #GP(0) if a call's target lies outside the code segment, but what its push would raise comes first. */
+function checkCall(cpu: Cpu, insn: Insn, target: number): void {
+  if ((target >>> 0) <= cpu.limits[CS]!) return;
+  cpu.probePushes(1, insn.size);
+  cpu.gp();
 }
 
 export function jmpIndirect(cpu: Cpu, insn: Insn): void {
-  cpu.eip = indirect(cpu, insn);
+  go(cpu, cpu.readA(insn));
 }
 
 export function callIndirect(cpu: Cpu, insn: Insn): void {
-  const target = indirect(cpu, insn);
+  const target = cpu.readA(insn);
+  checkCall(cpu, insn, target);
   cpu.push(next(cpu, insn), insn.size);
   cpu.eip = target;
 }

@@ -7,7 +7,8 @@ import { CC_ADD16, CC_ADD32, CC_ADD8, CC_DEC32, CC_INC8, CC_SUB16, CC_SUB32, CC_
 import { END_BRANCH, type Insn, K_IMM } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { EBP, ECX, ESP } from "../state.ts";
-import { type Generator, IMPORT, L_DST, L_RES, L_SRC, T0, T1, T2 } from "./generator.ts";
+import type { Generator } from "./generator.ts";
+import { IMPORT, L_DST, L_RES, L_SRC, T0, T1, T2 } from "./locals.ts";
 import type { Node } from "./region.ts";
 import { W } from "./wasm.ts";
 
@@ -55,6 +56,15 @@ function commonCondition(g: Generator, even: number, negated: boolean): boolean 
       return true;
     case C_B:
       return carry(g, negated);
+    case C_BE:
+      if (op !== CC_UNIVERSAL || logic) break;
+      carry(g, false);
+      c.get(L_RES);
+      c.byte(W.EQZ);
+      c.byte(W.OR);
+      return negate(g, negated);
+    case C_P:
+      return parity(g, negated, op === CC_UNIVERSAL && !logic);
   }
   if (logic) return logical(g, even, negated);
   return false;
@@ -91,8 +101,6 @@ function logical(g: Generator, even: number, negated: boolean): boolean {
       c.get(L_RES);
       c.byte(W.EQZ);
       break;
-    case C_P:
-      return parity(g, negated);
     case C_L:
       c.get(L_RES);
       c.const(0);
@@ -106,10 +114,16 @@ function logical(g: Generator, even: number, negated: boolean): boolean {
   return negate(g, negated);
 }
 
-/** Even number of ones in the result's low byte. */
-function parity(g: Generator, negated: boolean): true {
+/** Even number of ones in the result's low byte, which the universal form may correct. */
+function parity(g: Generator, negated: boolean, universal: boolean): true {
   const c = g.code;
   c.get(L_RES);
+  if (universal) {
+    c.get(L_SRC);
+    c.const(8);
+    c.byte(W.SHR_U);
+    c.byte(W.XOR);
+  }
   c.const(0xff);
   c.byte(W.AND);
   c.byte(W.POPCNT);
@@ -128,7 +142,7 @@ function subtraction(g: Generator, even: number, negated: boolean): boolean {
     c.byte(negated ? W.GE_S : W.LT_S);
     return true;
   }
-  if (even === C_P) return parity(g, negated);
+  if (even === C_P) return parity(g, negated, false);
   if (even === C_Z) {
     c.get(L_RES);
     c.byte(W.EQZ);

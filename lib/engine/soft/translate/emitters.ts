@@ -9,7 +9,8 @@ import { type Insn, K_IMM, K_MEM, K_REG, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { CS, DF, EAX, ECX, EDI, EDX, ESI, FS, RF, STATE_EFLAGS, VM } from "../state.ts";
 import { emitCondition, leave, pop, push } from "./emit_control.ts";
-import { type Generator, IMPORT, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./generator.ts";
+import type { Generator } from "./generator.ts";
+import { IMPORT, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./locals.ts";
 import { W } from "./wasm.ts";
 
 /** How one operation is emitted. */

@@ -24,6 +24,7 @@ import {
   STATE_PAGE,
   STATE_SEG_BASE,
   STATE_SEG_OPEN,
+  STATE_SSE_READY,
   STATE_TLB_OFFSET,
   STATE_XMM,
   TLB,
@@ -37,52 +38,29 @@ import { changedByInterpreter, type Effects, effectsOf, flagsNeeded, SLOT_FLAGS,
 import { EMITTERS } from "./emitters.ts";
 import { type Item, structure } from "./flow.ts";
 import type { Node, Region } from "./region.ts";
-import { Code, F64, I32, I64, V128, VOID, W } from "./wasm.ts";
-
-/** Indices of imported functions; `translator.ts` provides them in this order. */
-export const IMPORT = {
-  READ8: 0,
-  READ16: 1,
-  READ32: 2,
-  WRITE8: 3,
-  WRITE16: 4,
-  WRITE32: 5,
-  MODIFY8: 6,
-  MODIFY16: 7,
-  MODIFY32: 8,
-  INTERPRET: 9,
-  CARRY: 10,
-  CONDITION: 11,
-  AUXILIARY: 12,
-  CHAIN: 13,
-  FLAGS: 14,
-} as const;
-
-/** Local variables: the entry number, eight registers, flags, and scratch. */
-const L_ENTRY = 0, L_REG = 1;
-/** Lazy flags: operation, result, source; and the first operand, valid within a node. */
-export const L_OP = 9, L_RES = 10, L_SRC = 11, L_DST = 12;
-const L_PAGE = 13, L_TLB = 14, L_BUDGET = 15, L_TARGET = 16;
-/** Scratch for emitters. */
-export const T0 = 17, T1 = 18, T2 = 19, T3 = 20;
-const L_ADDRESS = 21, L_ENTRY_AT = 22, L_HOST = 23;
-/** 64-bit scratch. */
-export const T64A = 24, T64B = 25;
-const L_XMM = 26;
-/** 128-bit scratch. */
-export const TV0 = 34, TV1 = 35;
-/** Floating-point scratch. */
-export const TF0 = 36, TF1 = 37;
-const LOCALS = [
-  ...new Array<number>(23).fill(I32),
-  I64,
-  I64,
-  ...new Array<number>(10).fill(V128),
-  F64,
-  F64,
-];
+import {
+  IMPORT,
+  L_ADDRESS,
+  L_BUDGET,
+  L_DST,
+  L_ENTRY,
+  L_ENTRY_AT,
+  L_HOST,
+  L_OP,
+  L_PAGE,
+  L_REG,
+  L_RES,
+  L_SRC,
+  L_TARGET,
+  L_TLB,
+  L_XMM,
+  LOCALS,
+  T3,
+} from "./locals.ts";
+import { Code, I32, VOID, W } from "./wasm.ts";
 
 const TLB_MASK = 0x1_ffe0;
+const SIMD = OP.SIMD!;
 
 /** What is known at compile time of the lazy flags. */
 export interface KnownFlags {
@@ -399,11 +377,6 @@ export class Generator {
     this.#labels.push({ kind: "plain" });
   }
 
-  /** Go on with `else`. */
-  orElse(): void {
-    this.code.byte(W.ELSE);
-  }
-
   /** Close the `if`. */
   closeIf(): void {
     this.code.byte(W.END);
@@ -414,6 +387,7 @@ export class Generator {
     const i = node.index;
     this.#dirty = this.#dirtyIn[i]!;
     this.known = UNKNOWN;
+    this.#sseChecked = false;
     if (node.predecessors.length === 1 && node.entry < 0) {
       const from = this.#knownOut[node.predecessors[0]!];
       if (from) this.known = from;
@@ -428,7 +402,7 @@ export class Generator {
       if (k === last && insn.ends === END_BRANCH) break;
       if (effects[k]!.interpreted) this.#interpretInPlace(insn);
       else {
-        if (insn.op === OP.SIMD) emitSimd(this, insn);
+        if (insn.op === SIMD) emitSimd(this, insn);
         else EMITTERS.get(insn.op)!.emit(this, insn);
         this.#dirty |= effects[k]!.writes;
       }
@@ -503,16 +477,59 @@ export class Generator {
     this.code.returnCall(IMPORT.CHAIN);
   }
 
-  #interpretInPlace(insn: Insn): void {
-    this.spill();
+  #callInterpreter(insn: Insn): void {
     this.code.const(this.#interpretedBase + this.#interpreted.length);
     this.code.call(IMPORT.INTERPRET);
     this.#interpreted.push(insn);
+  }
+
+  #interpretInPlace(insn: Insn): void {
+    this.spill();
+    this.#callInterpreter(insn);
     const changed = changedByInterpreter(insn);
     this.#reload(changed & this.#used);
     this.#dirty = 0;
     if (changed & 1 << SLOT_FLAGS) this.known = UNKNOWN;
   }
+
+  /**
+   * Try a quick way; where it gives up (`br_if` or `br` to the depth it is given) the interpreter executes the
+   * instruction in place.
+   *
+   * @param insn the instruction
+   * @param emit emits the quick way, which must not change anything before it is sure
+   */
+  tryQuick(insn: Insn, emit: (giveUp: () => void) => void): void {
+    const c = this.code;
+    for (let i = 0; i < 2; i++) {
+      c.byte(W.BLOCK);
+      c.byte(VOID);
+      this.#labels.push({ kind: "plain" });
+    }
+    const depth = this.#labels.length;
+    emit(() => c.brIf(this.#labels.length - depth));
+    c.br(1);
+    c.byte(W.END);
+    this.#labels.pop();
+    this.spill();
+    this.#callInterpreter(insn);
+    this.#reload(changedByInterpreter(insn) & this.#used);
+    c.byte(W.END);
+    this.#labels.pop();
+  }
+
+  /** Before a SIMD instruction: the interpreter raises what must be raised where SSE is not available. */
+  needSse(): void {
+    if (this.#sseChecked) return;
+    this.#sseChecked = true;
+    this.code.const(0);
+    this.code.memory(W.I32_LOAD, STATE_SSE_READY);
+    this.code.byte(W.EQZ);
+    this.openIf();
+    this.leaveHere();
+    this.closeIf();
+  }
+  #sseChecked = false;
 
   // Registers.
 

@@ -81,6 +81,24 @@ export class Code {
     this.signed(value | 0);
   }
 
+  /** `i64.const` of any value. */
+  bigConst64(value: bigint): void {
+    this.byte(0x42);
+    for (;;) {
+      const low = Number(value & 0x7fn);
+      value >>= 7n;
+      if ((value === 0n && (low & 0x40) === 0) || (value === -1n && (low & 0x40) !== 0)) return this.byte(low);
+      this.byte(low | 0x80);
+    }
+  }
+
+  /** `f64.const`. */
+  float64(value: number): void {
+    this.byte(0x44);
+    const bytes = new Uint8Array(new Float64Array([value]).buffer);
+    for (const byte of bytes) this.byte(byte);
+  }
+
   /** `local.get`. */
   get(local: number): void {
     this.byte(0x20);
@@ -193,7 +211,9 @@ export const W = {
   I64_EQ: 0x51,
   I64_NE: 0x52,
   I64_LT_S: 0x53,
+  I64_LT_U: 0x54,
   I64_GT_U: 0x56,
+  I64_GE_U: 0x5a,
   CLZ: 0x67,
   CTZ: 0x68,
   POPCNT: 0x69,

@@ -1,0 +1,377 @@
+/**
+ * SSE and SSE2 floating point in WebAssembly's own arithmetic, which is IEEE 754 with rounding to nearest.
+ *
+ * The quick way is taken where MXCSR cannot change: rounding to nearest, everything masked, no flushing, the inexact
+ * flag already set, no operand denormal, and a result that is a normal number. Anything else the interpreter does.
+ *
+ * @module
+ */
+import { CC_UNIVERSAL } from "../flags.ts";
+import type { Insn } from "../insn.ts";
+import { STATE_MXCSR } from "../state.ts";
+import type { SimdEmitter } from "./emit_simd.ts";
+import type { Generator } from "./generator.ts";
+import { L_RES, L_SRC, T1, TF0, TF1, TS0, TS1, TV0, TV1, TV2 } from "./locals.ts";
+import { W } from "./wasm.ts";
+
+/** Emitters by {@link Insn.code}. */
+export const FLOAT: (SimdEmitter | undefined)[] = [];
+
+/** MXCSR without the flags that may be in any state; the value that allows the quick way. */
+const MXCSR_MASK = 0xffe0, MXCSR_QUICK = 0x1fa0;
+
+const PF64 = 0x100, PF32 = 0, S32 = 0x200, S64 = 0x300;
+
+type GiveUp = () => void;
+
+function checkMode(g: Generator, giveUp: GiveUp): void {
+  const c = g.code;
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_MXCSR);
+  c.const(MXCSR_MASK);
+  c.byte(W.AND);
+  c.const(MXCSR_QUICK);
+  c.byte(W.NE);
+  giveUp();
+}
+
+/** Put the low lane of the rm operand into a floating-point local. */
+function scalarSource(g: Generator, insn: Insn, double: boolean, into: number): void {
+  const c = g.code;
+  if (insn.mem) {
+    g.pushLinear(insn);
+    g.loadWide(double ? 8 : 4, () => c.memory(double ? W.F64_LOAD : W.F32_LOAD, 0));
+  } else {
+    c.get(g.xmm(insn.rm));
+    extractLow(g, double);
+  }
+  c.set(into);
+}
+
+function extractLow(g: Generator, double: boolean): void {
+  g.code.simd(double ? 33 : 31);
+  g.code.byte(0);
+}
+
+/** Replace the low lane of an XMM register by a local. */
+function setLow(g: Generator, register: number, double: boolean, value: number): void {
+  const c = g.code;
+  c.get(g.xmm(register));
+  c.get(value);
+  c.simd(double ? 34 : 32);
+  c.byte(0);
+  c.set(g.xmm(register));
+}
+
+const REINTERPRET32 = 0xbc, REINTERPRET64 = 0xbd;
+
+/** Push 1 if a local is denormal: without its sign it is above 0 and below the smallest normal number. */
+function pushDenormal(g: Generator, local: number, double: boolean): void {
+  const c = g.code;
+  c.get(local);
+  if (double) {
+    c.byte(REINTERPRET64);
+    c.const64(1);
+    c.byte(W.I64_SHL);
+    c.const64(1);
+    c.byte(W.I64_SUB);
+    c.bigConst64(0x1f_ffff_ffff_ffffn);
+    c.byte(W.I64_LT_U);
+  } else {
+    c.byte(REINTERPRET32);
+    c.const(1);
+    c.byte(W.SHL);
+    c.const(1);
+    c.byte(W.SUB);
+    c.const(0xff_ffff);
+    c.byte(W.LT_U);
+  }
+}
+
+/** Push 1 if a local is no normal number: zero, denormal, infinite or NaN. */
+function pushAbnormal(g: Generator, local: number, double: boolean): void {
+  const c = g.code;
+  c.get(local);
+  if (double) {
+    c.byte(REINTERPRET64);
+    c.const64(1);
+    c.byte(W.I64_SHL);
+    c.bigConst64(0x20_0000_0000_0000n);
+    c.byte(W.I64_SUB);
+    c.bigConst64(-0x40_0000_0000_0000n); // 0xFFC0…
+    c.byte(W.I64_GE_U);
+  } else {
+    c.byte(REINTERPRET32);
+    c.const(1);
+    c.byte(W.SHL);
+    c.const(0x100_0000);
+    c.byte(W.SUB);
+    c.const(0xfe00_0000 | 0);
+    c.byte(W.GE_U);
+  }
+}
+
+function scalarArithmetic(double: boolean, opcode: number, unary: boolean): SimdEmitter {
+  const first = double ? TF0 : TS0, second = double ? TF1 : TS1;
+  return {
+    emit: (g, insn) => {
+      const c = g.code;
+      scalarSource(g, insn, double, second);
+      g.tryQuick(insn, (giveUp) => {
+        checkMode(g, giveUp);
+        pushDenormal(g, second, double);
+        giveUp();
+        if (!unary) {
+          c.get(g.xmm(insn.reg));
+          extractLow(g, double);
+          c.set(first);
+          pushDenormal(g, first, double);
+          giveUp();
+          c.get(first);
+        }
+        c.get(second);
+        c.byte(opcode);
+        c.set(first);
+        pushAbnormal(g, first, double);
+        giveUp();
+        setLow(g, insn.reg, double, first);
+      });
+    },
+  };
+}
+
+/** Opcode after 0F; WebAssembly's for f64 and f32; vectors of f64 and f32. */
+const ARITHMETIC: readonly (readonly [code: number, f64: number, f32: number, v64: number, v32: number])[] = [
+  [0x51, 0x9f, 0x91, 239, 227], // SQRT
+  [0x58, 0xa0, 0x92, 240, 228], // ADD
+  [0x59, 0xa2, 0x94, 242, 230], // MUL
+  [0x5c, 0xa1, 0x93, 241, 229], // SUB
+  [0x5e, 0xa3, 0x95, 243, 231], // DIV
+];
+for (const [code, f64, f32, v64, v32] of ARITHMETIC) {
+  const unary = code === 0x51;
+  FLOAT[S64 | code] = scalarArithmetic(true, f64, unary);
+  FLOAT[S32 | code] = scalarArithmetic(false, f32, unary);
+  FLOAT[PF64 | code] = packedArithmetic(true, v64, unary);
+  FLOAT[PF32 | code] = packedArithmetic(false, v32, unary);
+}
+
+/** Sixteen bytes of a repeated little-endian constant. */
+function repeated(bytes: readonly number[]): number[] {
+  return Array.from({ length: 16 }, (_, i) => bytes[i % bytes.length]!);
+}
+const SMALLEST64 = repeated([0, 0, 0, 0, 0, 0, 0x10, 0]), SMALLEST32 = repeated([0, 0, 0x80, 0]);
+const LARGEST64 = repeated([255, 255, 255, 255, 255, 255, 0xef, 0x7f]), LARGEST32 = repeated([255, 255, 0x7f, 0x7f]);
+
+function vectorConstant(g: Generator, bytes: readonly number[]): void {
+  g.code.simd(12);
+  for (const byte of bytes) g.code.byte(byte);
+}
+
+/** Give up unless all lanes of a vector are normal, or zero if `zero` allows it. */
+function requireLanes(g: Generator, vector: number, double: boolean, giveUp: GiveUp, zero: boolean): void {
+  const c = g.code;
+  c.get(vector);
+  c.simd(double ? 236 : 224);
+  c.tee(TV2);
+  vectorConstant(g, double ? SMALLEST64 : SMALLEST32);
+  c.simd(double ? 76 : 70);
+  c.get(TV2);
+  if (zero) {
+    vectorConstant(g, repeated([0]));
+    c.simd(double ? 71 : 65);
+    c.simd(80);
+  } else {
+    vectorConstant(g, double ? LARGEST64 : LARGEST32);
+    c.simd(double ? 75 : 69);
+    c.simd(78);
+  }
+  c.simd(double ? 195 : 163);
+  c.byte(W.EQZ);
+  giveUp();
+}
+
+function packedArithmetic(double: boolean, opcode: number, unary: boolean): SimdEmitter {
+  return {
+    emit: (g, insn) => {
+      const c = g.code;
+      packedSource(g, insn);
+      c.set(TV1);
+      g.tryQuick(insn, (giveUp) => {
+        checkMode(g, giveUp);
+        requireLanes(g, TV1, double, giveUp, true);
+        if (!unary) {
+          requireLanes(g, g.xmm(insn.reg), double, giveUp, true);
+          c.get(g.xmm(insn.reg));
+        }
+        c.get(TV1);
+        c.simd(opcode);
+        c.set(TV0);
+        requireLanes(g, TV0, double, giveUp, false);
+        c.get(TV0);
+        c.set(g.xmm(insn.reg));
+      });
+    },
+  };
+}
+
+/** Push the rm operand; from memory only where it is aligned and on one page. */
+function packedSource(g: Generator, insn: Insn): void {
+  const c = g.code;
+  if (!insn.mem) return c.get(g.xmm(insn.rm));
+  g.pushLinear(insn);
+  c.tee(T1);
+  c.get(T1);
+  c.const(15);
+  c.byte(W.AND);
+  g.openIf();
+  g.leaveHere();
+  g.closeIf();
+  g.loadWide(16, () => c.simdMemory(0, 0));
+}
+
+/** COMISS, COMISD, UCOMISS, UCOMISD: ordered comparisons of numbers that are not denormal. */
+function comparison(double: boolean): SimdEmitter {
+  const first = double ? TF0 : TS0, second = double ? TF1 : TS1;
+  return {
+    reg: "read",
+    flags: true,
+    emit: (g, insn) => {
+      const c = g.code;
+      scalarSource(g, insn, double, second);
+      g.unfoldFlags();
+      g.tryQuick(insn, (giveUp) => {
+        checkMode(g, giveUp);
+        c.get(g.xmm(insn.reg));
+        extractLow(g, double);
+        c.set(first);
+        for (const local of [first, second]) {
+          pushDenormal(g, local, double);
+          giveUp();
+          c.get(local);
+          c.get(local);
+          c.byte(double ? 0x62 : 0x5c); // not equal to itself: NaN
+          giveUp();
+        }
+        c.get(first);
+        c.get(second);
+        c.byte(double ? 0x62 : 0x5c); // result 0 (ZF) if equal, with its parity corrected to PF = 0
+        c.set(L_RES);
+        c.get(first);
+        c.get(second);
+        c.byte(double ? 0x63 : 0x5d); // below: CF, and CF xor OF
+        c.const(0xc000_0000 | 0);
+        c.byte(W.MUL);
+        c.get(L_RES);
+        c.byte(W.EQZ);
+        c.const(8);
+        c.byte(W.SHL);
+        c.byte(W.OR);
+        c.set(L_SRC);
+        g.setOperation(CC_UNIVERSAL);
+      });
+      g.known = { op: CC_UNIVERSAL, logic: false, first: false };
+    },
+  };
+}
+FLOAT[0x100 | 0x2e] = FLOAT[0x100 | 0x2f] = comparison(true);
+FLOAT[0x2e] = FLOAT[0x2f] = comparison(false);
+
+// Conversions.
+
+function pushGeneral(g: Generator, insn: Insn): void {
+  if (!insn.mem) return g.code.get(g.reg(insn.rm));
+  g.pushLinear(insn);
+  g.load(4);
+}
+
+FLOAT[S64 | 0x2a] = { // CVTSI2SD: always exact
+  rm: "general",
+  emit: (g, insn) => {
+    pushGeneral(g, insn);
+    g.code.byte(0xb7);
+    g.code.set(TF0);
+    setLow(g, insn.reg, true, TF0);
+  },
+};
+
+FLOAT[S32 | 0x2a] = { // CVTSI2SS
+  rm: "general",
+  emit: (g, insn) => {
+    pushGeneral(g, insn);
+    g.code.set(T1);
+    g.tryQuick(insn, (giveUp) => {
+      checkMode(g, giveUp);
+      g.code.get(T1);
+      g.code.byte(0xb2);
+      g.code.set(TS0);
+      setLow(g, insn.reg, false, TS0);
+    });
+  },
+};
+
+/** CVTTSD2SI and the like: numbers that fit. */
+function toInteger(double: boolean, truncate: boolean): SimdEmitter {
+  return {
+    reg: "general",
+    emit: (g, insn) => {
+      const c = g.code;
+      scalarSource(g, insn, double, double ? TF1 : TS1);
+      g.tryQuick(insn, (giveUp) => {
+        checkMode(g, giveUp);
+        c.get(double ? TF1 : TS1);
+        if (!double) c.byte(0xbb); // promote: exact
+        if (!truncate) c.byte(0x9e); // nearest
+        c.tee(TF0);
+        c.byte(0x99); // abs
+        c.float64(2147483647);
+        c.byte(0x65); // less or equal, which NaN is not
+        c.byte(W.EQZ);
+        giveUp();
+        c.get(TF0);
+        c.byte(0xaa); // i32.trunc_f64_s
+        c.set(g.reg(insn.reg));
+      });
+    },
+  };
+}
+FLOAT[S64 | 0x2c] = toInteger(true, true);
+FLOAT[S64 | 0x2d] = toInteger(true, false);
+FLOAT[S32 | 0x2c] = toInteger(false, true);
+FLOAT[S32 | 0x2d] = toInteger(false, false);
+
+/** CVTSS2SD and CVTSD2SS. */
+function betweenSizes(toDouble: boolean): SimdEmitter {
+  return {
+    emit: (g, insn) => {
+      const c = g.code;
+      const from = toDouble ? TS1 : TF1, to = toDouble ? TF0 : TS0;
+      scalarSource(g, insn, !toDouble, from);
+      g.tryQuick(insn, (giveUp) => {
+        checkMode(g, giveUp);
+        pushDenormal(g, from, !toDouble);
+        giveUp();
+        c.get(from);
+        c.byte(toDouble ? 0xbb : 0xb6);
+        c.set(to);
+        pushAbnormal(g, to, toDouble);
+        giveUp();
+        setLow(g, insn.reg, toDouble, to);
+      });
+    },
+  };
+}
+FLOAT[S32 | 0x5a] = betweenSizes(true);
+FLOAT[S64 | 0x5a] = betweenSizes(false);
+
+FLOAT[S32 | 0xe6] = { // CVTDQ2PD: exact
+  emit: (g, insn) => {
+    const c = g.code;
+    if (insn.mem) {
+      g.pushLinear(insn);
+      g.loadWide(8, () => c.simdMemory(93, 0));
+    } else c.get(g.xmm(insn.rm));
+    c.simd(254);
+    c.set(g.xmm(insn.reg));
+  },
+};
