@@ -54,24 +54,47 @@ export interface VcpuParts {
   engine(memory: GuestMemory, machine: Machine): Engine;
 }
 
+/**
+ * A console that knows whether the Guest has sent bytes that found no room: a serial port keeps such bytes and offers
+ * them again, until the last is taken.
+ */
+class WatchfulConsole extends RingConsole {
+  /** Whether the byte offered last was not taken. */
+  refused = false;
+
+  override write(byte: number): boolean {
+    const taken = super.write(byte);
+    this.refused = !taken;
+    return taken;
+  }
+}
+
 /** Serve the main thread; to be called once, when the Worker's module is evaluated. */
 export function serveVcpu(parts: VcpuParts): void {
   let machine: ResettableMachine | undefined;
   let engine: Engine | undefined;
+  let console: WatchfulConsole | undefined;
   self.addEventListener("message", ({ data }: MessageEvent<VcpuRequest>) => {
     try {
       if (data.kind === "setup") {
         const { memory, base, size, output, input } = data.setup;
         const ram = new GuestMemory(memory, base, size);
-        machine = parts.machine(ram, new RingConsole(new ConsoleRing(output), new ConsoleRing(input)));
+        console = new WatchfulConsole(new ConsoleRing(output), new ConsoleRing(input));
+        machine = parts.machine(ram, console);
         engine = parts.engine(ram, machine);
         return;
       }
-      if (!machine || !engine) throw new Error(`The virtual CPU was asked to run before it was set up`);
+      if (!machine || !engine || !console) throw new Error(`The virtual CPU was asked to run before it was set up`);
       machine.reset();
       engine.reset(data.entry);
       report({ kind: "running" });
-      report({ kind: "stopped", reason: engine.run() });
+      const reason = engine.run();
+      // What the Guest wrote last must be seen, however slow its reader is.
+      while (console.refused) {
+        console.waitForRoom(100);
+        machine.poll();
+      }
+      report({ kind: "stopped", reason });
     } catch (error) {
       const { message, stack } = error instanceof Error ? error : new Error(String(error));
       report({ kind: "failed", message, stack: stack ?? "" });
