@@ -204,10 +204,7 @@ export class Builder {
   encode(): number[] {
     const { form } = this;
     this.#moffs();
-    let opcode = form.opcode;
-    // Rows of eight register opcodes are one row each; nothing is added to them.
-    opcode &= 0xff;
-    const bytes = form.two ? [0x0f, opcode] : [opcode];
+    const bytes = form.two ? [0x0f, form.opcode] : [form.opcode];
     if (form.modrm) bytes.push(...this.#modrm());
     return [...bytes, ...this.immediate];
   }
@@ -230,6 +227,7 @@ export class Builder {
   /** Where the instruction stands: mostly inside a page, at times over an edge. */
   codeAddress(length: number, safe: boolean): number {
     const { random } = this;
+    if (!safe && random.chance(0.003)) return REGION_MID + PAGE + random.below(WRITABLE + PAGE); // not executable
     const first = REGION_CODE + PAGE, dice = safe ? 50 : random.below(100);
     if (dice < 6) return first + PAGE - random.below(length);
     if (dice < 9) return first + WRITABLE - random.below(length);

@@ -13,7 +13,7 @@ const COMPARED_FLAGS = 0x24_7ed5 & ~0x200 & ~0x100;
 const NAMES = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
 /** These may write below the stack pointer before they fault; the pointer stays, so no program can tell. */
-const PUSHES_FIRST = new Set(["CALLF", "JCALLF", "PUSHA"]);
+const PUSHES_FIRST = new Set(["CALL", "CALLI", "CALLF", "JCALLF", "PUSHA"]);
 const PAGE_FAULT = 14, CODE_FETCH = 0x10;
 
 /** What one side of a comparison can do. */

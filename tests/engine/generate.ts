@@ -7,7 +7,7 @@
 import { Builder, little, SEGMENT_ES, STRING } from "./builder.ts";
 import type { Case } from "./case.ts";
 import { type Form, FORMS, untestable } from "./forms.ts";
-import { LDT, REGION_CODE, REGION_HIGH, USER_CS, USER_DS } from "./layout.ts";
+import { LDT, ldtSelector, REGION_CODE, REGION_HIGH, USER_CS, USER_DS } from "./layout.ts";
 import type { Random } from "./random.ts";
 
 const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4, EBP = 5, ESI = 6, EDI = 7, SS = 2, DS = 3;
@@ -32,6 +32,7 @@ export interface Surroundings {
 /** A case of one form. */
 export function generate(form: Form, random: Random, host: Surroundings): Case {
   const b = new Builder(form, random, host.low);
+  if (host.ldt && random.chance(0.06)) code16(b, host.low);
   if (host.ldt && random.chance(STRING.has(form.name) ? 0.3 : 0.08)) segmented(b);
   if (form.operands.some((operand) => operand[0] === "M")) b.memory = !random.chance(0.04);
   avoidNewer(b);
@@ -52,7 +53,7 @@ export function generate(form: Form, random: Random, host: Surroundings): Case {
   if (random.chance(0.01)) padPrefixes(b, prefixes, body.length);
   const code = [...prefixes, ...body];
   if (LOADS_SS.has(form.key) && (form.name === "POP" || b.reg === SS)) code.push(0x90);
-  const codeAt = b.codeAddress(code.length, LOADS_SS.has(form.key) || !b.flat);
+  const codeAt = b.codeAddress(code.length, LOADS_SS.has(form.key) || !b.flat || b.repeat !== 0);
   return b.finish(code, codeAt);
 }
 
@@ -78,6 +79,14 @@ function padPrefixes(b: Builder, prefixes: number[], rest: number): void {
   const same = prefixes.find((byte) => byte !== 0xf0) ?? 0x3e;
   const wanted = b.random.pick([14, 15, 15, 16, 16]);
   while (prefixes.length + rest < wanted) prefixes.unshift(same);
+}
+
+/** Code in a 16-bit segment, where the prefixes mean the opposite. */
+function code16(b: Builder, low: boolean): void {
+  b.code16 = true;
+  b.segments[1] = ldtSelector("16-bit code");
+  b.data16 = b.random.chance(0.7);
+  b.address16 = low && b.random.chance(0.7);
 }
 
 /** Segments with bases, limits and rights. */

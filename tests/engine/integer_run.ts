@@ -8,12 +8,13 @@ import type { Case, Outcome } from "./case.ts";
 import { describe, differences } from "./compare.ts";
 import { canRunOn, EngineMachine } from "./engine_machine.ts";
 import { generate, type Surroundings, TESTED } from "./generate.ts";
+import { REGION_CODE } from "./layout.ts";
 import { TestMachine } from "./machine.ts";
-import type { Oracle } from "./native/oracle.ts";
+import { MAX_BATCH, type Oracle } from "./native/oracle.ts";
 import { Random } from "./random.ts";
 
-/** Cases sent to the oracle at once, and reports kept for one form. */
-const BATCH = 1024, REPORTED = 3;
+/** Reports kept for one form. */
+const REPORTED = 3;
 
 /** What came of many cases. */
 export interface Tally {
@@ -49,7 +50,7 @@ function runners(): Runner[] {
     return {
       name: `interpreter, ${pae ? "PAE" : "two-level"} paging`,
       noExecute: pae,
-      takes: (n) => n % 2 === i,
+      takes: (n, one) => n % 2 === i && (pae || one.codeAt >= REGION_CODE),
       run: (one) => machine.interpret(one),
     };
   });
@@ -58,7 +59,7 @@ function runners(): Runner[] {
     return {
       name: `engine, ${JSON.stringify(options)}`,
       noExecute: true,
-      takes: (n, one, expected) => n % 4 === i * 2 && canRunOn(one, expected),
+      takes: (n, one, expected) => n % (4 + 4 * i) === 2 * i && canRunOn(one, expected),
       run: (one) => machine.run(one, 1 + i),
     };
   });
@@ -74,9 +75,9 @@ export async function runInteger(
 ): Promise<Tally> {
   const sides = runners();
   const host = { low: oracle.hasLow, ldt: oracle.hasLdt };
-  for (let first = 0; first < count; first += BATCH) {
+  for (let first = 0; first < count; first += MAX_BATCH) {
     const cases: Case[] = [];
-    for (let n = first; n < Math.min(count, first + BATCH); n++) cases.push(integerCase(seed, n, host));
+    for (let n = first; n < Math.min(count, first + MAX_BATCH); n++) cases.push(integerCase(seed, n, host));
     const outcomes = await oracle.run(cases);
     cases.forEach((one, i) => {
       const expected = outcomes[i]!;

@@ -11,7 +11,7 @@ import { runProgram } from "./lockstep_machine.ts";
 import { makeProgram } from "./program.ts";
 import { casesOf, seedOf } from "./random.ts";
 
-const PROGRAMS = 300;
+const PROGRAMS = 150;
 
 /** Environment variables may be asked for only with permission; the usual values do without. */
 function setting(read: (usual: number) => number, usual: number): number {

@@ -65,7 +65,7 @@ static struct region regions[REGIONS] = {
     {REGION_CODE, 1, 0, 0},
 };
 static u8 pristine[REGIONS][WRITABLE * PAGE] __attribute__((aligned(4096)));
-static u8 handler_stack[256 * 1024] __attribute__((aligned(4096)));
+static u8 handler_stack[64 * 1024] __attribute__((aligned(4096)));
 static struct frame launch __attribute__((aligned(16)));
 static struct request requests[MAX_BATCH] __attribute__((aligned(16)));
 static u8 replies[MAX_BATCH * (sizeof(struct reply) + 256)];

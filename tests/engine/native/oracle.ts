@@ -9,12 +9,13 @@ import { LDT } from "../layout.ts";
 
 const REQUEST = 140, REPLY = 68, POKES = 8;
 /** Most cases in one batch. */
-export const MAX_BATCH = 4096;
+export const MAX_BATCH = 1024;
 
+/** The program stands where no case's operands are likely to point. */
 const FLAGS = [
   ..."-m32 -O2 -msse2 -mstackrealign -nostdlib -static -ffreestanding -fno-builtin".split(" "),
   ..."-fno-pic -no-pie -fno-stack-protector -fcf-protection=none -Wall -Wextra -Werror".split(" "),
-  "-Wl,-Ttext-segment=0x60000000",
+  "-Wl,-Ttext-segment=0x5b3d7000",
 ];
 
 /** Why there is no oracle here, or `undefined` if there is one: needs x86 Linux, `gcc -m32` and the permission to run. */

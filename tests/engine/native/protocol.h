@@ -17,7 +17,7 @@ typedef unsigned int u32;
 #define REGIONS 4
 #define WRITABLE 2 /* writable pages in a region, from its second page on */
 
-#define MAX_BATCH 4096u
+#define MAX_BATCH 1024u
 #define MAX_CHANGES 1024u
 #define MAX_STEPS 5000u
 #define POKES 8
