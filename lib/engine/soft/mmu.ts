@@ -378,6 +378,12 @@ export class Mmu {
 
   /** Read as supervisor whatever the CPL (descriptor tables, TSS); 4 bytes signed. */
   readSystem(address: number, size: number): number {
+    const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2;
+    if (this.#i32[at + (TLB_READ >> 2)] === ((address + size - 1) & ~0xfff)) {
+      const host = (address + this.#i32[at + (TLB_ADDEND >> 2)]!) >>> 0;
+      const view = this.#cpu.view;
+      return size === 4 ? view.getInt32(host, true) : size === 2 ? view.getUint16(host, true) : view.getUint8(host);
+    }
     if (((address + size - 1 ^ address) & ~0xfff) === 0) {
       return this.physRead(this.translate(address, false, false, true), size);
     }
@@ -388,6 +394,15 @@ export class Mmu {
 
   /** Write as supervisor whatever the CPL. */
   writeSystem(address: number, size: number, value: number): void {
+    const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2;
+    if (this.#i32[at + (TLB_WRITE >> 2)] === ((address + size - 1) & ~0xfff)) {
+      const host = (address + this.#i32[at + (TLB_ADDEND >> 2)]!) >>> 0;
+      const view = this.#cpu.view;
+      if (size === 4) view.setInt32(host, value, true);
+      else if (size === 2) view.setUint16(host, value, true);
+      else view.setUint8(host, value);
+      return;
+    }
     if (((address + size - 1 ^ address) & ~0xfff) === 0) {
       const physical = this.translate(address, true, false, true);
       this.#beforeStore(physical, size);

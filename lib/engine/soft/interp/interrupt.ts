@@ -16,8 +16,10 @@ import {
   type Descriptor,
   dropInnerSegments,
   enterCode,
+  findDescriptor,
   isNull,
   readDescriptor,
+  setCode,
 } from "./segments.ts";
 import { switchTask, TASK_CALL, TASK_IRET } from "./task.ts";
 
@@ -50,7 +52,7 @@ export function deliver(cpu: Cpu, vector: number, code: number, returnTo: number
   }
   const wide = (type & 8) !== 0;
   if (isNull(selector)) cpu.raise(GP, external);
-  const target = withExternal(cpu, external, () => readDescriptor(cpu, selector));
+  const target = findDescriptor(cpu, selector) ?? cpu.raise(GP, selector & 0xfffc | external);
   const bad = selector & 0xfffc | external;
   if ((target.access & (SEG_CODE_OR_DATA | SEG_CODE)) !== (SEG_CODE_OR_DATA | SEG_CODE) || target.dpl > cpu.cpl) {
     cpu.raise(GP, bad);
@@ -73,16 +75,6 @@ export function deliver(cpu: Cpu, vector: number, code: number, returnTo: number
   enterCode(cpu, target, selector, inner ? target.dpl : cpu.cpl);
   cpu.eip = eip;
   cpu.systemFlags &= ~(TF | NT | RF | VM | (type & 1 ? 0 : IF));
-}
-
-/** Errors found while delivering an external event have EXT set in their code. */
-function withExternal<T>(cpu: Cpu, external: number, act: () => T): T {
-  try {
-    return act();
-  } catch (fault) {
-    if (fault === cpu.fault && cpu.fault.vector !== 14) cpu.fault.code |= external;
-    throw fault;
-  }
 }
 
 function pushSame(cpu: Cpu, words: readonly number[], size: number): void {
@@ -210,10 +202,10 @@ export function returnOuter(cpu: Cpu, target: Descriptor, selector: number, esp:
   const d = readDescriptor(cpu, stack);
   checkStackSegment(cpu, d, stack & 3, rpl, GP);
   cacheSegment(cpu, SS, stack, d);
-  enterCode(cpu, target, selector, rpl);
-  cpu.setStackPointer(esp);
+  setCode(cpu, target, selector, rpl);
   dropInnerSegments(cpu);
   cpu.updateMode();
+  cpu.setStackPointer(esp);
 }
 
 /** CLI and STI: by IOPL. */

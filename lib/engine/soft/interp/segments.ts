@@ -139,10 +139,15 @@ export function checkEntry(cpu: Cpu, d: Descriptor, offset: number): void {
   if ((offset >>> 0) > d.limit) cpu.gp();
 }
 
-/** Load CS with a checked descriptor. */
-export function enterCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
+/** Load CS with a checked descriptor; {@link Cpu.updateMode} is left to the caller. */
+export function setCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
   cacheSegment(cpu, CS, selector & 0xfffc | cpl, d);
   cpu.cpl = cpl;
+}
+
+/** Load CS with a checked descriptor. */
+export function enterCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
+  setCode(cpu, d, selector, cpl);
   cpu.updateMode();
 }
 

@@ -9,6 +9,7 @@
 import { END_BRANCH, type Insn, K_HIGH, K_NONE, K_REG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { CS, EAX, EBP, ECX, EDI, EDX, ESI, ESP } from "../state.ts";
+import { isPlainBranch } from "./region.ts";
 import { EMITTERS } from "./emitters.ts";
 import { isNativeSimd, simdEffects } from "./emit_simd.ts";
 
@@ -99,7 +100,7 @@ export function addressBits(insn: Insn): number {
 
 /** Whether the generator can express it; otherwise the interpreter executes it in place. */
 function isNative(insn: Insn): boolean {
-  if (insn.ends === END_BRANCH) return true; // others do not get into a region
+  if (insn.ends === END_BRANCH) return isPlainBranch(insn);
   if (insn.mem && (insn.addrSize !== 4 || insn.seg === CS)) return false;
   const emitter = EMITTERS.get(insn.op);
   return emitter !== undefined && (emitter.accepts === undefined || emitter.accepts(insn));

@@ -9,7 +9,7 @@ import { OP } from "../opcodes.ts";
 import { EBP, ECX, ESP } from "../state.ts";
 import type { Generator } from "./generator.ts";
 import { IMPORT, L_DST, L_RES, L_SRC, T0, T1, T2 } from "./locals.ts";
-import type { Node } from "./region.ts";
+import { isPlainBranch, type Node } from "./region.ts";
 import { W } from "./wasm.ts";
 
 /** Even condition codes (Intel SDM volume 2, appendix B.1.4). */
@@ -214,6 +214,7 @@ export function emitTerminator(g: Generator, node: Node, next: number): void {
   const insn = node.insns.at(-1)!;
   if (insn.ends !== END_BRANCH) return goTo(g, node.successors[0]!, node.end, next);
   g.current = insn;
+  if (!isPlainBranch(insn)) return g.leaveByInterpreter(insn);
   switch (insn.op) {
     case OP.JMP:
       return goTo(g, node.successors[0]!, node.end + insn.imm, next);
@@ -234,10 +235,10 @@ export function emitTerminator(g: Generator, node: Node, next: number): void {
     case OP.CALLI:
       target(g, insn);
       push(g, () => g.pushAddress(node.end));
-      return g.leaveTo(() => g.code.get(T1));
+      return g.leaveToTarget();
     case OP.JMPI:
       target(g, insn);
-      return g.leaveTo(() => g.code.get(T1));
+      return g.leaveToTarget();
     case OP.RET:
       return ret(g, insn);
     default:
@@ -323,7 +324,7 @@ function ret(g: Generator, insn: Insn): void {
     c.byte(W.EQ);
     c.brIf(g.depth(node.index));
   }
-  g.leaveTo(() => c.get(T1));
+  g.leaveToTarget();
 }
 
 /** LEAVE. */

@@ -12,7 +12,7 @@
  * @module
  */
 import { CC_ADD32, CC_SUB32, CC_UNIVERSAL } from "../flags.ts";
-import { END_BRANCH, type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "../insn.ts";
+import { END_BRANCH, END_NONE, type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import {
   FS,
@@ -55,8 +55,11 @@ import {
   L_TLB,
   L_XMM,
   LOCALS,
+  T0,
+  T1,
   T3,
 } from "./locals.ts";
+import { emitChain } from "./runtime.ts";
 import { Code, I32, VOID, W } from "./wasm.ts";
 
 const TLB_MASK = 0x1_ffe0;
@@ -196,8 +199,7 @@ export class Generator {
   #prologue(): void {
     const c = this.code;
     c.const(0);
-    c.const(0);
-    c.memory(W.I32_LOAD, STATE_EIP);
+    c.get(L_PAGE);
     c.const(~0xfff);
     c.byte(W.AND);
     c.tee(L_PAGE);
@@ -479,17 +481,44 @@ export class Generator {
 
   #callInterpreter(insn: Insn): void {
     this.code.const(this.#interpretedBase + this.#interpreted.length);
-    this.code.call(IMPORT.INTERPRET);
+    this.code.call(insn.ends === END_NONE ? IMPORT.INTERPRET : IMPORT.SYSTEM);
     this.#interpreted.push(insn);
   }
 
   #interpretInPlace(insn: Insn): void {
     this.spill();
     this.#callInterpreter(insn);
+    if (insn.ends !== END_NONE) this.#returnIf();
     const changed = changedByInterpreter(insn);
     this.#reload(changed & this.#used);
     this.#dirty = 0;
     if (changed & 1 << SLOT_FLAGS) this.known = UNKNOWN;
+  }
+
+  /** Return to the dispatcher if the value on the stack says so; the state is stored already. */
+  #returnIf(): void {
+    this.openIf();
+    this.#storeBudget();
+    this.code.byte(W.RETURN);
+    this.closeIf();
+  }
+
+  /** Let the interpreter execute a branch, then go on where it leads. */
+  leaveByInterpreter(insn: Insn): void {
+    this.spill();
+    this.#callInterpreter(insn);
+    this.#returnIf();
+    this.#storeBudget();
+    this.code.const(0);
+    this.code.memory(W.I32_LOAD, STATE_EIP);
+    this.code.returnCall(IMPORT.CHAIN);
+  }
+
+  /** Go on at the address in {@link T1}, by a jump of its own: it is foreseen better than one that all code shares. */
+  leaveToTarget(): void {
+    this.spill();
+    this.#storeBudget();
+    emitChain(this.code, T1, T0);
   }
 
   /**

@@ -23,13 +23,14 @@ export const IMPORT = {
   AUXILIARY: 12,
   CHAIN: 13,
   FLAGS: 14,
+  SYSTEM: 15,
 } as const;
 
-/** Local variables: the entry number, eight registers, flags, and scratch. */
-export const L_ENTRY = 0, L_REG = 1;
+/** Parameters: entry number, and the virtual address, of which the page is kept. Then eight registers. */
+export const L_ENTRY = 0, L_PAGE = 1, L_REG = 2;
 /** Lazy flags: operation, result, source; and the first operand, valid within a node. */
-export const L_OP = 9, L_RES = 10, L_SRC = 11, L_DST = 12;
-export const L_PAGE = 13, L_TLB = 14, L_BUDGET = 15, L_TARGET = 16;
+export const L_OP = 10, L_RES = 11, L_SRC = 12, L_DST = 13;
+export const L_TLB = 14, L_BUDGET = 15, L_TARGET = 16;
 /** Scratch for emitters. */
 export const T0 = 17, T1 = 18, T2 = 19, T3 = 20;
 export const L_ADDRESS = 21, L_ENTRY_AT = 22, L_HOST = 23;
@@ -41,7 +42,7 @@ export const TV0 = 34, TV1 = 35, TV2 = 36;
 /** Floating-point scratch: 64 and 32 bits. */
 export const TF0 = 37, TF1 = 38, TS0 = 39, TS1 = 40;
 export const LOCALS = [
-  ...new Array<number>(23).fill(I32),
+  ...new Array<number>(22).fill(I32),
   I64,
   I64,
   ...new Array<number>(11).fill(V128),

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Block, CodePage } from "../code_cache.ts";
-import { END_BRANCH, END_NONE, type Insn, K_MEM } from "../insn.ts";
+import { END_BRANCH, type Insn, K_MEM } from "../insn.ts";
 import { CS } from "../state.ts";
 import { OP } from "../opcodes.ts";
 
@@ -22,7 +22,7 @@ const MAX_INSNS = 400;
  */
 const WARM = 4;
 
-const JCC = OP.JCC!, JMP = OP.JMP!, CALL = OP.CALL!, CALLI = OP.CALLI!, RET = OP.RET!;
+const JCC = OP.JCC!, JMP = OP.JMP!, CALL = OP.CALL!, CALLI = OP.CALLI!, RET = OP.RET!, INT = OP.INT!;
 const CONDITIONAL = new Set([JCC, OP.LOOP!, OP.LOOPE!, OP.LOOPNE!, OP.JCXZ!]);
 
 /** A basic block of a region. */
@@ -67,7 +67,7 @@ export function branchTarget(insn: Insn): number {
  */
 export function formRegion(seed: Block): Region | undefined {
   const page = seed.page;
-  if (seed.insns.length === 0 || !translatable(seed.insns[0]!)) return undefined;
+  if (seed.insns.length === 0) return undefined;
   const starts = new Set<number>();
   const afterCalls = new Set<number>();
   const queue = [seed.start];
@@ -76,20 +76,20 @@ export function formRegion(seed: Block): Region | undefined {
     const start = queue.shift()!;
     const block = page.blocks.get(start);
     if (starts.has(start) || !block || (block !== seed && (block.count < WARM || block.target >= 0))) continue;
-    if (block.insns.length === 0 || !translatable(block.insns[0]!)) continue;
+    if (block.insns.length === 0) continue;
     if (total + block.insns.length > MAX_INSNS) continue;
     total += block.insns.length;
     starts.add(start);
     const last = block.insns.at(-1)!;
-    if (last.ends === END_NONE) queue.push(block.end);
-    else if (last.ends === END_BRANCH) {
+    if (last.ends !== END_BRANCH) queue.push(block.end);
+    else {
       const target = branchTarget(last);
       if (CONDITIONAL.has(last.op)) queue.push(block.end, target);
       else if (last.op === JMP) queue.push(target);
       else if (last.op === CALL) {
         afterCalls.add(block.end);
         queue.push(block.end, target);
-      } else if (last.op === CALLI) {
+      } else if (last.op === CALLI || last.op === INT) {
         afterCalls.add(block.end);
         queue.push(block.end);
       }
@@ -98,13 +98,8 @@ export function formRegion(seed: Block): Region | undefined {
   return connect(page, seed.start, starts, afterCalls);
 }
 
-/** Whether code for this instruction exists: system instructions and odd branches go back to the interpreter. */
-function translatable(insn: Insn): boolean {
-  return insn.ends === END_NONE || (insn.ends === END_BRANCH && isPlainBranch(insn));
-}
-
-/** Near branches, which the translator emits itself. */
-function isPlainBranch(insn: Insn): boolean {
+/** Near branches, which the translator emits itself; the interpreter executes all others. */
+export function isPlainBranch(insn: Insn): boolean {
   return insn.size === 4 && insn.addrSize === 4 && (insn.a !== K_MEM || insn.seg !== CS) &&
     (CONDITIONAL.has(insn.op) || insn.op === JMP || insn.op === CALL || insn.op === CALLI || insn.op === RET ||
       insn.op === OP.JMPI!);
@@ -117,7 +112,6 @@ function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: 
     const all = page.blocks.get(start)!.insns;
     let count = 1;
     while (count < all.length && !byStart.has(all[count]!.offset)) count++;
-    if (!translatable(all[count - 1]!)) count--; // left to the interpreter
     const insns = all.slice(0, count);
     const last = insns.at(-1)!;
     return { index, start, insns, end: last.offset + last.length, successors: [], predecessors: [], entry: -1 };
@@ -127,6 +121,7 @@ function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: 
   const returns: Node[] = [];
   for (const node of nodes) {
     const last = node.insns.at(-1)!;
+    if (last.ends === END_BRANCH && !isPlainBranch(last)) continue;
     if (last.ends === END_BRANCH) {
       const target = find(branchTarget(last));
       if (CONDITIONAL.has(last.op)) node.successors.push(target, find(node.end));

@@ -10,23 +10,25 @@ import { buildModule, Code, type FuncType, I32, VOID, W } from "./wasm.ts";
 
 /** Function types, shared by all modules. */
 export const TYPES: readonly FuncType[] = [
-  { params: [I32], results: [] },
+  { params: [I32, I32], results: [] },
   { params: [I32, I32], results: [I32] },
   { params: [I32, I32, I32], results: [] },
   { params: [I32, I32, I32], results: [I32] },
   { params: [I32, I32, I32, I32], results: [I32] },
+  { params: [I32], results: [] },
+  { params: [I32], results: [I32] },
 ];
 /** Indices into {@link TYPES}. */
-export const TYPE = { REGION: 0, READ: 1, WRITE: 2, FLAGS: 3, CONDITION: 4 } as const;
+export const TYPE = { REGION: 0, READ: 1, WRITE: 2, FLAGS: 3, CONDITION: 4, CHAIN: 5, SYSTEM: 6 } as const;
 
 /** What the runtime module exports. */
 export interface Runtime {
-  /** Run the region at `target` (slot | entry number << 16) until something has to be done in JavaScript. */
-  readonly enter: (target: number) => void;
+  /** Run the region at `target` (slot | entry number << 16) and an address until something is to be done in JavaScript. */
+  readonly enter: (target: number, address: number) => void;
   /** Go on at a virtual address: tail-called by regions. */
   readonly chain: (address: number) => void;
   /** Returns at once. */
-  readonly stub: () => void;
+  readonly stub: (entry: number, address: number) => void;
 }
 
 /** Where a virtual address stands in the jump cache, in bytes from its start. */
@@ -41,8 +43,8 @@ export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Tab
     imports: [],
     funcs: [
       { type: TYPE.REGION, locals: [], body: enterBody(), name: "enter" },
-      { type: TYPE.REGION, locals: [I32], body: chainBody(), name: "chain" },
-      { type: TYPE.REGION, locals: [], body: new Uint8Array(0), name: "stub" },
+      { type: TYPE.CHAIN, locals: [I32], body: chainBody(), name: "chain" },
+      { type: TYPE.REGION, locals: [], body: stubBody(), name: "stub" },
     ],
     memoryPages: memory.buffer.byteLength / 65536,
     firstSlot: -1,
@@ -51,11 +53,12 @@ export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Tab
   return instance.exports as unknown as Runtime;
 }
 
-/** `(target) → table[target & 0xffff](target >>> 16)`. */
-function callTarget(c: Code, local: number): void {
+/** Tail-call `table[target & 0xffff](target >>> 16, address)`. */
+export function callTarget(c: Code, local: number, address: number): void {
   c.get(local);
   c.const(16);
   c.byte(W.SHR_U);
+  c.get(address);
   c.get(local);
   c.const(0xffff);
   c.byte(W.AND);
@@ -66,29 +69,47 @@ function callTarget(c: Code, local: number): void {
 
 function enterBody(): Uint8Array {
   const c = new Code();
-  callTarget(c, 0);
+  callTarget(c, 0, 1);
+  return c.toBytes();
+}
+
+function stubBody(): Uint8Array {
+  const c = new Code();
+  c.const(0);
+  c.get(1);
+  c.memory(W.I32_STORE, STATE_EIP);
   return c.toBytes();
 }
 
 function chainBody(): Uint8Array {
-  const ADDRESS = 0, AT = 1;
   const c = new Code();
-  c.const(0);
-  c.get(ADDRESS);
-  c.memory(W.I32_STORE, STATE_EIP);
+  emitChain(c, 0, 1);
+  return c.toBytes();
+}
+
+/**
+ * Go on at a virtual address, or return to the dispatcher with it.
+ *
+ * @param c where code goes
+ * @param address local that holds the address
+ * @param at local to work with
+ */
+export function emitChain(c: Code, address: number, at: number): void {
+  c.byte(W.BLOCK);
+  c.byte(VOID);
   c.const(0);
   c.const(0);
   c.memory(W.I32_LOAD, STATE_BUDGET);
   c.const(1);
   c.byte(W.SUB);
-  c.tee(AT);
+  c.tee(at);
   c.memory(W.I32_STORE, STATE_BUDGET);
-  c.get(AT);
+  c.get(at);
   c.const(0);
   c.byte(W.LT_S);
-  returnIf(c);
-  c.get(ADDRESS);
-  c.get(ADDRESS);
+  c.brIf(0);
+  c.get(address);
+  c.get(address);
   c.const(12);
   c.byte(W.SHR_U);
   c.byte(W.XOR);
@@ -101,21 +122,18 @@ function chainBody(): Uint8Array {
   c.const(13); // TLB_USER to JUMP_USER
   c.byte(W.SHL);
   c.byte(W.ADD);
-  c.tee(AT);
+  c.tee(at);
   c.memory(W.I32_LOAD, JUMP);
-  c.get(ADDRESS);
+  c.get(address);
   c.byte(W.NE);
-  returnIf(c);
-  c.get(AT);
+  c.brIf(0);
+  c.get(at);
   c.memory(W.I32_LOAD, JUMP + 4);
-  c.set(AT);
-  callTarget(c, AT);
-  return c.toBytes();
-}
-
-function returnIf(c: Code): void {
-  c.byte(W.IF);
-  c.byte(VOID);
-  c.byte(W.RETURN);
+  c.set(at);
+  callTarget(c, at, address);
   c.byte(W.END);
+  c.const(0);
+  c.get(address);
+  c.memory(W.I32_STORE, STATE_EIP);
+  c.byte(W.RETURN);
 }

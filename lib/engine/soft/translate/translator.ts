@@ -11,8 +11,9 @@
 import type { Block, CodeCache, CodePage, Derived } from "../code_cache.ts";
 import type { Cpu } from "../cpu.ts";
 import { arithmeticFlags, auxiliary } from "../flags.ts";
-import type { Insn } from "../insn.ts";
-import { STATE_EIP, STATE_PAGE } from "../state.ts";
+import { END_BRANCH, type Insn, K_CR } from "../insn.ts";
+import { OP } from "../opcodes.ts";
+import { IF, STATE_EIP, STATE_PAGE, TF } from "../state.ts";
 import { Generator } from "./generator.ts";
 import { JumpCache } from "./jump_cache.ts";
 import { formRegion, type Region } from "./region.ts";
@@ -35,13 +36,25 @@ const IMPORTS: readonly Import[] = [
   { name: "modify8", type: TYPE.READ },
   { name: "modify16", type: TYPE.READ },
   { name: "modify32", type: TYPE.READ },
-  { name: "interpret", type: TYPE.REGION },
+  { name: "interpret", type: TYPE.CHAIN },
   { name: "carry", type: TYPE.FLAGS },
   { name: "condition", type: TYPE.CONDITION },
   { name: "auxiliary", type: TYPE.FLAGS },
-  { name: "chain", type: TYPE.REGION },
+  { name: "chain", type: TYPE.CHAIN },
   { name: "flags", type: TYPE.FLAGS },
+  { name: "system", type: TYPE.SYSTEM },
 ];
+
+/** Operations after which the code at the next address may be another, or be reached in another way. */
+const LEAVE = new Set(["INVLPG", "LGDT", "LMSW", "WRMSR"].map((name) => OP[name]!));
+
+/** Whether the dispatcher has to look after a system instruction before the next one is executed. */
+function mustLeave(cpu: Cpu, insn: Insn): boolean {
+  const pending = cpu.machine.interrupts.pending;
+  if (cpu.shadow && !pending) cpu.shadow = false; // there is nothing to hold back
+  return cpu.shadow || cpu.halted || !cpu.flat || insn.a === K_CR || LEAVE.has(insn.op) ||
+    (cpu.systemFlags & TF) !== 0 || (pending && (cpu.systemFlags & IF) !== 0) || cpu.machine.stopped !== undefined;
+}
 
 /** What the translator did so far. */
 export interface TranslatorCounts {
@@ -94,7 +107,7 @@ export class Translator {
     const cpu = this.#cpu;
     this.#jumps.fill(cpu.eip, block.target, cpu.cpl === 3);
     cpu.inGenerated = true;
-    this.#runtime.enter(block.target);
+    this.#runtime.enter(block.target, cpu.eip);
     cpu.inGenerated = false;
   }
 
@@ -193,6 +206,13 @@ export class Translator {
         const insn = interpreted[n!]!;
         at(insn.offset);
         insn.exec(cpu, insn);
+      },
+      system: (n) => {
+        const insn = interpreted[n!]!;
+        at(insn.offset);
+        insn.exec(cpu, insn);
+        if (insn.ends !== END_BRANCH) i32[EIP] = i32[EIP]! + insn.length;
+        return mustLeave(cpu, insn) ? 1 : 0;
       },
       carry: (op, res, src) => auxiliary(op!, res!, src!) >>> 31,
       condition: (op, res, src, code) => {
