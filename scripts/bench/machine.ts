@@ -51,13 +51,14 @@ export class RunningMachine {
   #waiter: Waiter | undefined;
   #ended = false;
 
-  /** Start one. */
-  constructor(command: MachineCommand) {
+  /** Start one; it ends when `abort` says so, or by {@link dispose}. */
+  constructor(command: MachineCommand, abort: AbortSignal) {
     const prepared = new Deno.Command(command.program, {
       args: [...command.arguments],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      signal: abort,
     });
     this.startedAt = performance.now();
     this.#process = prepared.spawn();

@@ -8,12 +8,15 @@
  * @module
  */
 import { sayError } from "../../lib/cli/messages.ts";
+import { Progress } from "../../lib/cli/progress.ts";
 import { GuestError } from "../../lib/guest_error.ts";
+import { type Extras, measureExtras } from "./extras.ts";
 import { type Image, makeImage } from "./image.ts";
+import type { RunningMachine } from "./machine.ts";
 import { type Contestant, findContestant } from "./machines.ts";
 import { type BenchOptions, parseBenchOptions, USAGE } from "./options.ts";
 import { GUEST_PHASES, type Phase, START } from "./phases.ts";
-import { phaseTable, remarks, type Runs } from "./report.ts";
+import { extrasTable, phaseTable, remarks, type Runs } from "./report.ts";
 import { runSession, type Session } from "./session.ts";
 
 if (import.meta.main) Deno.exit(await bench(Deno.args));
@@ -21,6 +24,14 @@ if (import.meta.main) Deno.exit(await bench(Deno.args));
 /** Measure and print; returns the exit status. */
 async function bench(words: readonly string[]): Promise<number> {
   const directory = await Deno.makeTempDir({ prefix: "lguest-bench-" });
+  const abort = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => {
+      abort.abort();
+      Deno.removeSync(directory, { recursive: true });
+      Deno.exit(130);
+    });
+  }
   try {
     const options = parseBenchOptions(words);
     if (options.help) {
@@ -30,7 +41,7 @@ async function bench(words: readonly string[]): Promise<number> {
     const phases = choosePhases(options.phases);
     const image = await makeImage(directory, options.memory, phases.map(({ name }) => name));
     const contestants = await findContestants(options, image);
-    const all = await runAll(contestants, options);
+    const all = await runAll(contestants, options, abort.signal);
     const text = report([START, ...phases], all, options);
     console.log(text);
     if (options.output !== undefined) await Deno.writeTextFile(options.output, text);
@@ -66,11 +77,16 @@ async function findContestants(options: BenchOptions, image: Image): Promise<Con
   return found;
 }
 
-async function runAll(contestants: readonly Contestant[], options: BenchOptions): Promise<Runs[]> {
-  const sessions = contestants.map((): Session<unknown>[] => []);
+/** The machines take turns; the last run of each measures what is not a phase, too. */
+async function runAll(contestants: readonly Contestant[], options: BenchOptions, abort: AbortSignal): Promise<Runs[]> {
+  const sessions = contestants.map((): Session<Extras>[] => []);
+  const atPrompt = (machine: RunningMachine) => measureExtras(machine, options.memory * 2 ** 20);
   for (let run = 1; run <= options.runs; run++) {
     for (const [i, contestant] of contestants.entries()) {
-      const session = await runSession(contestant.command);
+      const progress = new Progress(`Run ${run} of ${options.runs}: ${contestant.title}`);
+      const last = options.extras && run === options.runs;
+      const session = await runSession(contestant.command, { abort, atPrompt: last ? atPrompt : undefined });
+      progress.done();
       sessions[i]!.push(session);
       const times = session.timings.map(({ name, host }) => `${name} ${(host / 1000).toFixed(2)}`).join(", ");
       console.error(`Run ${run} of ${contestant.title}: ${times}${session.failure ? `; ${session.failure}` : ""}`);
@@ -89,7 +105,20 @@ function report(phases: readonly Phase[], all: readonly Runs[], options: BenchOp
     "The same in processor time of the whole process, all threads together; a busy host disturbs it less:",
     "",
     phaseTable(phases, all, "cpu"),
+    ...(options.extras ? extrasSection(all) : []),
     ...(notes.length > 0 ? ["", ...notes] : []),
     "",
   ].join("\n");
+}
+
+/** How the figures were got stands below them, since none of them explains itself. */
+function extrasSection(all: readonly Runs[]): string[] {
+  return [
+    "",
+    extrasTable(all),
+    "",
+    "Best (median). Memory beyond RAM: the process's resident set, peak and after all phases, less the pages of the Guest's " +
+    "RAM that are resident. Idle: the process's user and system time over 10 s at the shell's prompt. Echo: from a byte " +
+    "written to the process's stdin to the shell's answer on its stdout, 50 times.",
+  ];
 }

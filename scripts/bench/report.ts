@@ -4,36 +4,23 @@
  *
  * @module
  */
+import type { Extras } from "./extras.ts";
 import type { Contestant } from "./machines.ts";
 import type { Phase } from "./phases.ts";
+import type { MemoryUse } from "./process.ts";
 import type { Session } from "./session.ts";
+import { markdown, summarize, type Summary } from "./table.ts";
 
 /** All runs of one machine. */
 export interface Runs {
   readonly contestant: Contestant;
-  readonly sessions: readonly Session<unknown>[];
-}
-
-/** Best and median of some figures. */
-export interface Summary {
-  readonly best: number;
-  readonly median: number;
+  readonly sessions: readonly Session<Extras>[];
 }
 
 /** The Guest's clock may differ from the host's by this much before the report mentions it. */
 const CLOCK_TOLERANCE = 0.1;
 /** Milliseconds below which the two clocks are not compared. */
 const CLOCK_FLOOR = 50;
-
-/** Best and median; nothing of nothing. */
-export function summarize(values: readonly number[]): Summary | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  const low = sorted[(sorted.length - 1) >> 1];
-  const high = sorted[sorted.length >> 1];
-  const best = sorted[0];
-  if (best === undefined || low === undefined || high === undefined) return undefined;
-  return { best, median: (low + high) / 2 };
-}
 
 /** Which figure of a {@link Timing} a table shows. */
 export type Figure = "host" | "cpu";
@@ -53,6 +40,21 @@ export function phaseTable(phases: readonly Phase[], all: readonly Runs[], figur
     ...all.map((runs) => secondsCell(timesOf(runs, name, figure))),
   ]);
   return markdown(head, rows);
+}
+
+/** The table of what is not a phase: how soon the Guest runs, memory, idling, echo. */
+export function extrasTable(all: readonly Runs[]): string {
+  const extras = all.map(({ sessions }) => sessions.map(({ extras }) => extras).find((value) => value !== undefined));
+  const starts = all.map(({ sessions }) =>
+    summarize(sessions.flatMap(({ firstInstruction }) => firstInstruction ?? []))
+  );
+  return markdown(["", ...all.map(({ contestant }) => contestant.title)], [
+    ["process start to the first Guest instruction, ms", ...starts.map(millisecondsCell)],
+    ["memory beyond the Guest's RAM, peak (now), MiB", ...extras.map((value) => beyondCell(value?.memory))],
+    ["RAM that the Guest touched, MiB", ...extras.map((value) => mib(value?.memory?.touchedRam))],
+    ["host CPU of an idle Guest, % of one", ...extras.map((value) => value ? value.idlePercent.toFixed(1) : "–")],
+    ["a key to its echo, ms", ...extras.map((value) => millisecondsCell(value?.echo))],
+  ]);
 }
 
 /** Lines about what went wrong: runs that ended early, results that differ, clocks that differ. */
@@ -82,17 +84,6 @@ export function remarks(phases: readonly Phase[], all: readonly Runs[]): string[
   return lines;
 }
 
-/** A table in Markdown, columns aligned. */
-export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, i) => Math.max(3, cell.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    `| ${
-      widths.map((width, i) => i === 0 ? (row[i] ?? "").padEnd(width) : (row[i] ?? "").padStart(width)).join(" | ")
-    } |`;
-  const rule = `| ${widths.map((width, i) => i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")} |`;
-  return [line(head), rule, ...rows.map(line)].join("\n");
-}
-
 /** Every run's time of a phase. */
 function timesOf({ sessions }: Runs, name: string, figure: Figure): Summary | undefined {
   return summarize(
@@ -116,4 +107,17 @@ function secondsCell(times: Summary | undefined): string {
 function clockRemark(machine: string, phase: string, host: number, guest: number | undefined): string | undefined {
   if (guest === undefined || host < CLOCK_FLOOR || Math.abs(guest - host) <= CLOCK_TOLERANCE * host) return undefined;
   return `The clock in ${machine} says ${guest.toFixed(0)} ms for "${phase}", the host's ${host.toFixed(0)} ms`;
+}
+
+function millisecondsCell(times: Summary | undefined): string {
+  return times ? `${times.best.toFixed(1)} (${times.median.toFixed(1)})` : "–";
+}
+
+function beyondCell(memory: MemoryUse | undefined): string {
+  if (!memory) return "–";
+  return `${mib(memory.peak - memory.touchedRam)} (${mib(memory.resident - memory.touchedRam)})`;
+}
+
+function mib(bytes: number | undefined): string {
+  return bytes === undefined ? "–" : (bytes / 2 ** 20).toFixed(0);
 }

@@ -40,16 +40,20 @@ const BOOT_TIMEOUT = 180_000;
 const PHASE_TIMEOUT = 180_000;
 const MARKER = new RegExp(`@begin (\\w+)\\r?\\n|${DONE_MARKER}\\r?\\n`);
 
-/**
- * Run a machine.
- *
- * @param atPrompt is called when the Guest waits at its shell's prompt
- */
+/** How a run differs from others. */
+export interface SessionOptions<Extras> {
+  /** Ends it early. */
+  readonly abort: AbortSignal;
+  /** Called when the Guest waits at its shell's prompt, all phases done. */
+  readonly atPrompt?: ((machine: RunningMachine) => Promise<Extras>) | undefined;
+}
+
+/** Run a machine. */
 export async function runSession<Extras>(
   command: MachineCommand,
-  atPrompt?: (machine: RunningMachine) => Promise<Extras>,
+  { abort, atPrompt }: SessionOptions<Extras>,
 ): Promise<Session<Extras>> {
-  const machine = new RunningMachine(command);
+  const machine = new RunningMachine(command, abort);
   const timings: Timing[] = [];
   let extras: Extras | undefined;
   let failure: string | undefined;

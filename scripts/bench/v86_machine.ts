@@ -40,12 +40,20 @@ async function main(words: readonly string[]): Promise<void> {
     autostart: true,
     disable_speaker: true,
   });
+  const pending: number[] = [];
   machine.add_listener("serial0-output-byte", (byte) => {
-    Deno.stdout.writeSync(new Uint8Array([byte]));
+    if (pending.push(byte) === 1) queueMicrotask(() => flush(pending));
   });
   for await (const bytes of Deno.stdin.readable) machine.serial_send_bytes(0, bytes);
 }
 
 function image(path: string): { readonly buffer: ArrayBuffer } {
   return { buffer: Deno.readFileSync(path).buffer };
+}
+
+/** What one slice of the machine's time wrote, in one system call. */
+function flush(pending: number[]): void {
+  const bytes = new Uint8Array(pending.splice(0));
+  let written = 0;
+  while (written < bytes.length) written += Deno.stdout.writeSync(bytes.subarray(written));
 }
