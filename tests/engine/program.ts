@@ -36,6 +36,7 @@ export function makeProgram(seed: number): Program {
   for (let i = 0; i < 600; i++) {
     new DataView(data.buffer).setUint32(4 * random.below(DATA_SIZE / 4), random.value(), true);
   }
+  putFloats(data, random);
   data.fill(0, DATA_SIZE - 256);
   const kinds = ["present", "present", "read-only", "absent"] as const;
   const pages = Array.from({ length: DATA_SIZE / PAGE }, (_, i) => i < 15 ? random.pick(kinds) : "present" as const);
@@ -47,6 +48,15 @@ export function makeProgram(seed: number): Program {
     level: random.pick([0, 3] as const),
     pages,
   };
+}
+
+/** Numbers of both sizes, so that not all that SSE computes is NaN. */
+function putFloats(data: Uint8Array, random: Random): void {
+  const view = new DataView(data.buffer);
+  const number = () =>
+    (random.below(2000) - 1000) / random.pick([1, 3, 1024, 1e-3]) * 2 ** random.pick([0, 0, 0, 60, -140]);
+  for (let i = 0; i < 1000; i++) view.setFloat64(8 * random.below(data.length / 8), number(), true);
+  for (let i = 0; i < 2000; i++) view.setFloat32(4 * random.below(data.length / 4), number(), true);
 }
 
 /** A page of one subroutine; its twin has another at the same address. */

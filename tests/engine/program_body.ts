@@ -14,6 +14,8 @@ import type { Random } from "./random.ts";
 const FREE = [0, 1, 2, 3, 5, 6, 7] as const;
 /** Where accesses go: the counters behind are left alone. */
 const REACH = DATA_SIZE - 512;
+/** A word for the program's own use. */
+const SCRATCH = DATA + DATA_SIZE - 260;
 
 type Kind = readonly [opcode: readonly number[], immediate: 0 | 1 | 4, byte: boolean];
 
@@ -303,6 +305,7 @@ export class Body {
   #simd(): void {
     const random = this.#random, asm = this.#asm;
     if (random.chance(0.15)) return this.#x87();
+    if (random.chance(0.04)) return this.#mxcsr();
     const [prefix, opcode] = random.pick(SIMD);
     const group = opcode >= 0x71 && opcode <= 0x73;
     const memory = !group && random.chance(0.5);
@@ -311,6 +314,21 @@ export class Body {
     asm.emit(0x0f, opcode, (memory ? 5 : 0xc0 | random.pick(FREE)) | reg << 3);
     if (memory) asm.word(random.chance(0.98) ? DATA + (random.below(REACH - 16) & ~15) : this.#address(16));
     if (SIMD_IMMEDIATE.has(opcode)) asm.emit(random.below(256));
+  }
+
+  /** Another rounding mode, other sticky flags, at times flushed denormals or an exception that is not masked. */
+  #mxcsr(): void {
+    const random = this.#random, asm = this.#asm;
+    const value = 0x1f80 | random.below(4) << 13 | (random.chance(0.2) ? 0x8040 : 0) | (random.chance(0.5) ? 0x3f : 0);
+    asm.emit(0xc7, 0x05); // mov dword [SCRATCH], value; ldmxcsr [SCRATCH]
+    asm.word(SCRATCH);
+    asm.word(random.chance(0.05) ? value & ~0x1080 : value);
+    asm.emit(0x0f, 0xae, 0x15);
+    asm.word(SCRATCH);
+    if (random.chance(0.3)) { // stmxcsr
+      asm.emit(0x0f, 0xae, 0x1d);
+      asm.word(this.#address(4));
+    }
   }
 
   #x87(): void {
