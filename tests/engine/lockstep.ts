@@ -8,6 +8,7 @@ import type { SoftOptions } from "../../lib/engine/soft/engine.ts";
 import { hex } from "./case.ts";
 import { type EndState, runProgram } from "./lockstep_machine.ts";
 import { makeProgram } from "./program.ts";
+import { Random } from "./random.ts";
 
 /** Translating at once, and after a few times, in batches. */
 export const TRANSLATING: readonly SoftOptions[] = [{ threshold: 0 }, { threshold: 3 }];
@@ -21,10 +22,13 @@ export function lockstep(seed: number, engines: readonly SoftOptions[]): string 
   const program = makeProgram(seed);
   const expected = runProgram(program, { interpretOnly: true });
   if (expected.reason !== "poweroff") return `program ${seed} does not end: ${expected.reason}`;
-  return engines.map((options) => {
-    const name = `program ${seed}, ${JSON.stringify(options)}: `;
+  const interrupted = program.level === 3 ? [true, false] : [false];
+  const runs = engines.flatMap((options) => interrupted.map((ticks) => ({ options, ticks })));
+  return runs.map(({ options, ticks }) => {
+    const name = `program ${seed}, ${JSON.stringify(options)}${ticks ? ", interrupted" : ""}: `;
     try {
-      return endDifferences(expected, runProgram(program, options)).map((line) => name + line).join("\n");
+      const actual = runProgram(program, options, ticks ? new Random(seed) : undefined);
+      return endDifferences(expected, actual).map((line) => name + line).join("\n");
     } catch (error) {
       return `${name}threw ${error instanceof Error ? error.stack : error}`;
     }

@@ -8,12 +8,13 @@
 import type { StopReason } from "../../lib/engine/engine.ts";
 import { type Cpu, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/cpu.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
-import { ESP, STATE_END, STATE_FPU_REGS } from "../../lib/engine/soft/state.ts";
+import { ESP, IF, STATE_BUDGET, STATE_END, STATE_FPU_REGS } from "../../lib/engine/soft/state.ts";
 import { GuestMemory } from "../../lib/memory.ts";
 import { Assembler } from "./assembler.ts";
 import { hex } from "./case.ts";
 import { PAGE } from "./layout.ts";
 import { idleMachine } from "./machine.ts";
+import type { Random } from "./random.ts";
 
 const RAM = 0x10_0000;
 const DIRECTORY = 0x1000, TABLE = 0x2000, GDT = 0x3000, IDT = 0x4000, TSS = 0x5000, VARIABLES = 0x6000;
@@ -31,8 +32,9 @@ export const INT_FLUSH = 0x80, INT_SWITCH = 0x81, INT_END = 0x82;
 
 const CODE_FRAMES = 0x2_0000, DATA_FRAMES = 0x3_0000, STACK_FRAMES = 0x4_0000, SWITCH_FRAMES = 0x5_0000;
 /** Page-table entry bits; {@link LAZY} is one that is left to software: the page fault handler makes the page present. */
-const P = 1, RW = 2, US = 4, LAZY = 0x200;
+const P = 1, RW = 2, US = 4, USED = 0x60, LAZY = 0x200;
 const POLLS = 4000;
+const TICK = 0x20;
 
 /** What runs. */
 export interface Program {
@@ -57,8 +59,14 @@ export interface EndState {
   readonly memory: Uint8Array;
 }
 
-/** Run a program to its end. */
-export function runProgram(program: Program, options: SoftOptions): EndState {
+/**
+ * Run a program to its end.
+ *
+ * @param program what to run
+ * @param options how the engine runs
+ * @param ticks interrupts arrive at random; a program at level 3 must not notice
+ */
+export function runProgram(program: Program, options: SoftOptions, ticks?: Random): EndState {
   const memory = GuestMemory.allocate(RAM);
   fillMemory(memory, program);
   let stopped: StopReason | undefined;
@@ -67,7 +75,14 @@ export function runProgram(program: Program, options: SoftOptions): EndState {
     ...idleMachine(),
     wait: () => void (stopped = { kind: "poweroff" }),
     poll: () => {
-      if (++polls > POLLS) stopped = { kind: "terminated" };
+      if (++polls > (ticks ? 100 : 1) * POLLS) stopped = { kind: "terminated" };
+      if (ticks) engine.cpu.i32[STATE_BUDGET >> 2] = ticks.below(16);
+    },
+    interrupts: {
+      get pending() {
+        return ticks !== undefined && ticks.chance(0.1);
+      },
+      acknowledge: () => TICK,
     },
     get stopped() {
       return stopped;
@@ -77,7 +92,10 @@ export function runProgram(program: Program, options: SoftOptions): EndState {
   engine.reset({ eip: CODE, esi: 0 });
   start(engine.cpu, program);
   const reason = engine.run();
-  return { reason: reason.kind, state: stateOf(engine.cpu), memory: memory.copy(0, RAM) };
+  const ended = memory.copy(0, RAM);
+  ended.fill(0, INNER_STACK - PAGE, INNER_STACK); // old frames of interrupts, and their number
+  ended.fill(0, TICKS, TICKS + 4);
+  return { reason: reason.kind, state: stateOf(engine.cpu), memory: ended };
 }
 
 function start(cpu: Cpu, program: Program): void {
@@ -99,7 +117,7 @@ function start(cpu: Cpu, program: Program): void {
   cpu.mmu.flush(false);
   program.registers.forEach((value, i) => cpu.setReg(i, value));
   cpu.setReg(ESP, STACK + STACK_SIZE - 64);
-  cpu.flags = 2;
+  cpu.flags = 2 | (program.level === 3 ? IF : 0);
   cpu.eip = CODE;
 }
 
@@ -118,7 +136,7 @@ function fillMemory(memory: GuestMemory, program: Program): void {
     memory.setUint32(TABLE + (linear >>> 12) * 4, frame | flags);
   const user = P | RW | US;
   memory.setUint32(DIRECTORY, TABLE | user);
-  for (let at = 0; at < RAM; at += PAGE) map(at, at, P | RW);
+  for (let at = 0; at < RAM; at += PAGE) map(at, at, P | RW | USED);
   for (let at = 0; at < CODE_SIZE; at += PAGE) {
     map(CODE + at, CODE_FRAMES + at, user);
     map(CODE_ALIAS + at, CODE_FRAMES + at, user);
@@ -154,6 +172,7 @@ function fillTables(memory: GuestMemory): void {
   }
 }
 
+const TICKS = VARIABLES + 16;
 const FAULTS = VARIABLES, OTHER_FAULTS = VARIABLES + 4, TRAPS = VARIABLES + 8, CALLS = VARIABLES + 12;
 
 /** `op dword [address]` with ModRM.reg `reg`. */
@@ -174,6 +193,9 @@ function handlers(): Assembler {
   asm.emit(0xa1); // mov eax, [RESUME]
   asm.word(RESUME);
   asm.emit(0x89, 0x44, 0x24, 4, 0x58, 0xcf); // mov [esp+4], eax; pop eax; iret
+  asm.label(`vector ${TICK}`);
+  onVariable(asm, 0xff, 0, TICKS);
+  asm.emit(0xcf);
   asm.label("vector 1");
   onVariable(asm, 0xff, 0, TRAPS);
   asm.emit(0xcf);
