@@ -1,0 +1,54 @@
+/**
+ * Files to boot: Debian's kernels in each form that the loader takes, and initial RAM disks. Names and trees enter,
+ * paths leave; what is made here lies in a directory of its own that is removed afterwards.
+ */
+import { join } from "@std/path";
+import { parseBzImage } from "../../lib/boot/bzimage.ts";
+import { identifyPayload, unpackPayload } from "../../lib/boot/payload/mod.ts";
+import { fetchBusybox, fetchKernel, type KernelFlavour } from "../../scripts/debian.ts";
+import { buildInitramfs, type InitramfsOptions } from "../../scripts/initramfs.ts";
+import { SHELL_INIT } from "./_shell.ts";
+
+/** More than any kernel unpacks to. */
+const LIMIT = 1 << 28;
+
+/** A directory of files to boot. */
+export class Images {
+  readonly #directory = Deno.makeTempDirSync({ prefix: "lguest-boots-" });
+
+  /** Remove what was made. */
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.#directory, { recursive: true });
+  }
+
+  /** A place for a file. */
+  path(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  /** A kernel as Debian has it. */
+  bzImage(flavour: KernelFlavour): Promise<string> {
+    return fetchKernel(flavour);
+  }
+
+  /** The ELF file in it. */
+  async vmlinux(flavour: KernelFlavour): Promise<string> {
+    const { payload } = parseBzImage(await Deno.readFile(await fetchKernel(flavour)), flavour);
+    const format = payload && identifyPayload(payload);
+    if (!payload || !format) throw new Error(`Debian's ${flavour} kernel is packed in an unknown way`);
+    const path = this.path(`vmlinux-${flavour}`);
+    // The last four bytes are its size (Linux Documentation/arch/x86/boot.rst, "payload_length").
+    await Deno.writeFile(path, unpackPayload(format, payload.subarray(0, -4), { limit: LIMIT, owner: flavour }));
+    return path;
+  }
+
+  /** busybox, a shell on the console, and perhaps more. */
+  async initrd(more: Pick<InitramfsOptions, "tree" | "files"> = {}): Promise<string> {
+    const path = this.path("initrd");
+    await Deno.writeFile(
+      path,
+      buildInitramfs({ busybox: await Deno.readFile(await fetchBusybox()), init: SHELL_INIT, ...more }),
+    );
+    return path;
+  }
+}
