@@ -11,7 +11,7 @@ import type { Insn } from "../insn.ts";
 import { STATE_MXCSR } from "../state.ts";
 import type { SimdEmitter } from "./emit_simd.ts";
 import type { Generator } from "./generator.ts";
-import { L_RES, L_SRC, T1, TF0, TF1, TS0, TS1, TV0, TV1, TV2 } from "./locals.ts";
+import { L_RES, L_SRC, T1, TF0, TF1, TF2, TS0, TS1, TS2, TV0, TV1, TV2, TV3 } from "./locals.ts";
 import { W } from "./wasm.ts";
 
 /** Emitters by {@link Insn.code}. */
@@ -35,9 +35,14 @@ function checkMode(g: Generator, giveUp: GiveUp): void {
   giveUp();
 }
 
+/** Whether a scratch local holds a double. */
+function isDouble(local: number): boolean {
+  return local <= TF2;
+}
+
 /** Put the low lane of the rm operand into a floating-point local. */
-function scalarSource(g: Generator, insn: Insn, double: boolean, into: number): void {
-  const c = g.code;
+function scalarSource(g: Generator, insn: Insn, into: number): void {
+  const c = g.code, double = isDouble(into);
   if (insn.mem) {
     g.pushLinear(insn);
     g.loadWide(double ? 8 : 4, () => c.memory(double ? W.F64_LOAD : W.F32_LOAD, 0));
@@ -54,8 +59,8 @@ function extractLow(g: Generator, double: boolean): void {
 }
 
 /** Replace the low lane of an XMM register by a local. */
-function setLow(g: Generator, register: number, double: boolean, value: number): void {
-  const c = g.code;
+function setLow(g: Generator, register: number, value: number): void {
+  const c = g.code, double = isDouble(value);
   c.get(g.xmm(register));
   c.get(value);
   c.simd(double ? 34 : 32);
@@ -66,8 +71,8 @@ function setLow(g: Generator, register: number, double: boolean, value: number):
 const REINTERPRET32 = 0xbc, REINTERPRET64 = 0xbd;
 
 /** Push 1 if a local is denormal: without its sign it is above 0 and below the smallest normal number. */
-function pushDenormal(g: Generator, local: number, double: boolean): void {
-  const c = g.code;
+function pushDenormal(g: Generator, local: number): void {
+  const c = g.code, double = isDouble(local);
   c.get(local);
   if (double) {
     c.byte(REINTERPRET64);
@@ -88,53 +93,114 @@ function pushDenormal(g: Generator, local: number, double: boolean): void {
   }
 }
 
-/** Push 1 if a local is no normal number: zero, denormal, infinite or NaN. */
-function pushAbnormal(g: Generator, local: number, double: boolean): void {
-  const c = g.code;
+/**
+ * Push 1 if a local is no normal number: zero, denormal, infinite or NaN; or the smallest normal number, which a product
+ * may have been rounded up to that is tiny all the same and must set UE (Intel SDM volume 1, §4.9.1.5).
+ */
+function pushAbnormal(g: Generator, local: number): void {
+  const c = g.code, double = isDouble(local);
   c.get(local);
   if (double) {
     c.byte(REINTERPRET64);
     c.const64(1);
     c.byte(W.I64_SHL);
-    c.bigConst64(0x20_0000_0000_0000n);
+    c.bigConst64(0x20_0000_0000_0002n);
     c.byte(W.I64_SUB);
-    c.bigConst64(-0x40_0000_0000_0000n); // 0xFFC0…
+    c.bigConst64(-0x40_0000_0000_0002n); // 0xFFBF…FE
     c.byte(W.I64_GE_U);
   } else {
     c.byte(REINTERPRET32);
     c.const(1);
     c.byte(W.SHL);
-    c.const(0x100_0000);
+    c.const(0x100_0002);
     c.byte(W.SUB);
-    c.const(0xfe00_0000 | 0);
+    c.const(0xfdff_fffe | 0);
     c.byte(W.GE_U);
   }
 }
 
-function scalarArithmetic(double: boolean, opcode: number, unary: boolean): SimdEmitter {
-  const first = double ? TF0 : TS0, second = double ? TF1 : TS1;
+/** Push 1 if a local is infinite or NaN. */
+function pushNotFinite(g: Generator, local: number): void {
+  const c = g.code, double = isDouble(local);
+  c.get(local);
+  if (double) {
+    c.byte(REINTERPRET64);
+    c.const64(1);
+    c.byte(W.I64_SHL);
+    c.bigConst64(-0x20_0000_0000_0000n); // 0xFFE0…
+    c.byte(W.I64_GE_U);
+  } else {
+    c.byte(REINTERPRET32);
+    c.const(1);
+    c.byte(W.SHL);
+    c.const(0xff00_0000 | 0);
+    c.byte(W.GE_U);
+  }
+}
+
+/** Push 1 if a local is not 0. */
+function pushNotZero(g: Generator, local: number): void {
+  const c = g.code, double = isDouble(local);
+  c.get(local);
+  c.byte(double ? REINTERPRET64 : REINTERPRET32);
+  if (double) {
+    c.const64(1);
+    c.byte(W.I64_SHL);
+    c.byte(W.I64_EQZ);
+  } else {
+    c.const(1);
+    c.byte(W.SHL);
+    c.byte(W.EQZ);
+  }
+  c.byte(W.EQZ);
+}
+
+/** Give up unless a result is a normal number, or zero because one of the operands `zeros` is. */
+function requireNormal(g: Generator, result: number, zeros: readonly number[], giveUp: GiveUp): void {
+  const c = g.code;
+  pushAbnormal(g, result);
+  g.openIf();
+  zeros.forEach((operand, i) => {
+    pushNotZero(g, operand);
+    if (i > 0) c.byte(W.AND);
+  });
+  pushNotZero(g, result); // zero times infinity is NaN
+  c.byte(W.OR);
+  giveUp();
+  g.closeIf();
+}
+
+/** A sum or a square root that is not infinite or NaN raises nothing: it is never rounded where it is tiny. */
+const MUL = 0x59, DIV = 0x5e, SQRT = 0x51;
+
+function scalarArithmetic(double: boolean, code: number, opcode: number): SimdEmitter {
+  const first = double ? TF0 : TS0, second = double ? TF1 : TS1, result = double ? TF2 : TS2;
   return {
     emit: (g, insn) => {
       const c = g.code;
-      scalarSource(g, insn, double, second);
+      scalarSource(g, insn, second);
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
-        pushDenormal(g, second, double);
+        pushDenormal(g, second);
         giveUp();
-        if (!unary) {
+        if (code !== SQRT) {
           c.get(g.xmm(insn.reg));
           extractLow(g, double);
           c.set(first);
-          pushDenormal(g, first, double);
+          pushDenormal(g, first);
           giveUp();
           c.get(first);
         }
         c.get(second);
         c.byte(opcode);
-        c.set(first);
-        pushAbnormal(g, first, double);
-        giveUp();
-        setLow(g, insn.reg, double, first);
+        c.set(result);
+        if (code === MUL) requireNormal(g, result, [first, second], giveUp);
+        else if (code === DIV) requireNormal(g, result, [first], giveUp);
+        else {
+          pushNotFinite(g, result);
+          giveUp();
+        }
+        setLow(g, insn.reg, result);
       });
     },
   };
@@ -149,11 +215,10 @@ const ARITHMETIC: readonly (readonly [code: number, f64: number, f32: number, v6
   [0x5e, 0xa3, 0x95, 243, 231], // DIV
 ];
 for (const [code, f64, f32, v64, v32] of ARITHMETIC) {
-  const unary = code === 0x51;
-  FLOAT[S64 | code] = scalarArithmetic(true, f64, unary);
-  FLOAT[S32 | code] = scalarArithmetic(false, f32, unary);
-  FLOAT[PF64 | code] = packedArithmetic(true, v64, unary);
-  FLOAT[PF32 | code] = packedArithmetic(false, v32, unary);
+  FLOAT[S64 | code] = scalarArithmetic(true, code, f64);
+  FLOAT[S32 | code] = scalarArithmetic(false, code, f32);
+  FLOAT[PF64 | code] = packedArithmetic(true, code, v64);
+  FLOAT[PF32 | code] = packedArithmetic(false, code, v32);
 }
 
 /** Sixteen bytes of a repeated little-endian constant. */
@@ -168,48 +233,104 @@ function vectorConstant(g: Generator, bytes: readonly number[]): void {
   for (const byte of bytes) g.code.byte(byte);
 }
 
-/** Give up unless all lanes of a vector are normal, or zero if `zero` allows it. */
-function requireLanes(g: Generator, vector: number, double: boolean, giveUp: GiveUp, zero: boolean): void {
+/** Comparisons of lanes, as a mask. */
+function compareLanes(g: Generator, double: boolean, comparison: "equal" | "greater" | "atLeast" | "atMost"): void {
+  const first = double ? 71 : 65; // eq, ne, lt, gt, le, ge
+  g.code.simd(first + { equal: 0, greater: 3, atMost: 4, atLeast: 5 }[comparison]);
+}
+
+/** Push a vector without its lanes' signs. */
+function pushMagnitude(g: Generator, vector: number, double: boolean): void {
+  g.code.get(vector);
+  g.code.simd(double ? 236 : 224);
+}
+
+/** Push the mask of the lanes that are zero. */
+function pushZeroLanes(g: Generator, vector: number, double: boolean): void {
+  g.code.get(vector);
+  vectorConstant(g, repeated([0]));
+  compareLanes(g, double, "equal");
+}
+
+/** Push 1 unless all lanes of a mask are set. */
+function notAll(g: Generator, double: boolean): void {
+  g.code.simd(double ? 195 : 163);
+  g.code.byte(W.EQZ);
+}
+
+/** Give up if a lane is denormal or NaN. */
+function requireOperands(g: Generator, vector: number, double: boolean, giveUp: GiveUp): void {
   const c = g.code;
-  c.get(vector);
-  c.simd(double ? 236 : 224);
-  c.tee(TV2);
+  pushMagnitude(g, vector, double);
   vectorConstant(g, double ? SMALLEST64 : SMALLEST32);
-  c.simd(double ? 76 : 70);
-  c.get(TV2);
-  if (zero) {
-    vectorConstant(g, repeated([0]));
-    c.simd(double ? 71 : 65);
-    c.simd(80);
-  } else {
-    vectorConstant(g, double ? LARGEST64 : LARGEST32);
-    c.simd(double ? 75 : 69);
-    c.simd(78);
-  }
-  c.simd(double ? 195 : 163);
-  c.byte(W.EQZ);
+  compareLanes(g, double, "atLeast");
+  pushZeroLanes(g, vector, double);
+  c.simd(80);
+  notAll(g, double);
   giveUp();
 }
 
-function packedArithmetic(double: boolean, opcode: number, unary: boolean): SimdEmitter {
+/** As {@link pushNotFinite} for vectors: give up if a lane is infinite or NaN. */
+function requireFinite(g: Generator, vector: number, double: boolean, giveUp: GiveUp): void {
+  pushMagnitude(g, vector, double);
+  vectorConstant(g, double ? LARGEST64 : LARGEST32);
+  compareLanes(g, double, "atMost");
+  notAll(g, double);
+  giveUp();
+}
+
+/** As {@link requireNormal} for vectors. */
+function requireNormalLanes(
+  g: Generator,
+  { result, zeros, double }: { result: number; zeros: readonly number[]; double: boolean },
+  giveUp: GiveUp,
+): void {
+  const c = g.code;
+  pushMagnitude(g, result, double);
+  c.tee(TV2);
+  vectorConstant(g, double ? SMALLEST64 : SMALLEST32);
+  compareLanes(g, double, "greater");
+  c.get(TV2);
+  vectorConstant(g, double ? LARGEST64 : LARGEST32);
+  compareLanes(g, double, "atMost");
+  c.simd(78);
+  c.tee(TV3);
+  notAll(g, double);
+  g.openIf();
+  zeros.forEach((operand, i) => {
+    pushZeroLanes(g, operand, double);
+    if (i > 0) c.simd(80);
+  });
+  pushZeroLanes(g, result, double);
+  c.simd(78);
+  c.get(TV3);
+  c.simd(80);
+  notAll(g, double);
+  giveUp();
+  g.closeIf();
+}
+
+function packedArithmetic(double: boolean, code: number, opcode: number): SimdEmitter {
   return {
     emit: (g, insn) => {
-      const c = g.code;
+      const c = g.code, first = g.xmm(insn.reg);
       packedSource(g, insn);
       c.set(TV1);
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
-        requireLanes(g, TV1, double, giveUp, true);
-        if (!unary) {
-          requireLanes(g, g.xmm(insn.reg), double, giveUp, true);
-          c.get(g.xmm(insn.reg));
+        requireOperands(g, TV1, double, giveUp);
+        if (code !== SQRT) {
+          requireOperands(g, first, double, giveUp);
+          c.get(first);
         }
         c.get(TV1);
         c.simd(opcode);
         c.set(TV0);
-        requireLanes(g, TV0, double, giveUp, false);
+        if (code === MUL) requireNormalLanes(g, { result: TV0, zeros: [first, TV1], double }, giveUp);
+        else if (code === DIV) requireNormalLanes(g, { result: TV0, zeros: [first], double }, giveUp);
+        else requireFinite(g, TV0, double, giveUp);
         c.get(TV0);
-        c.set(g.xmm(insn.reg));
+        c.set(first);
       });
     },
   };
@@ -238,7 +359,7 @@ function comparison(double: boolean): SimdEmitter {
     flags: true,
     emit: (g, insn) => {
       const c = g.code;
-      scalarSource(g, insn, double, second);
+      scalarSource(g, insn, second);
       g.unfoldFlags();
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
@@ -246,7 +367,7 @@ function comparison(double: boolean): SimdEmitter {
         extractLow(g, double);
         c.set(first);
         for (const local of [first, second]) {
-          pushDenormal(g, local, double);
+          pushDenormal(g, local);
           giveUp();
           c.get(local);
           c.get(local);
@@ -291,7 +412,7 @@ FLOAT[S64 | 0x2a] = { // CVTSI2SD: always exact
     pushGeneral(g, insn);
     g.code.byte(0xb7);
     g.code.set(TF0);
-    setLow(g, insn.reg, true, TF0);
+    setLow(g, insn.reg, TF0);
   },
 };
 
@@ -305,7 +426,7 @@ FLOAT[S32 | 0x2a] = { // CVTSI2SS
       g.code.get(T1);
       g.code.byte(0xb2);
       g.code.set(TS0);
-      setLow(g, insn.reg, false, TS0);
+      setLow(g, insn.reg, TS0);
     });
   },
 };
@@ -316,7 +437,7 @@ function toInteger(double: boolean, truncate: boolean): SimdEmitter {
     reg: "general",
     emit: (g, insn) => {
       const c = g.code;
-      scalarSource(g, insn, double, double ? TF1 : TS1);
+      scalarSource(g, insn, double ? TF1 : TS1);
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
         c.get(double ? TF1 : TS1);
@@ -346,17 +467,19 @@ function betweenSizes(toDouble: boolean): SimdEmitter {
     emit: (g, insn) => {
       const c = g.code;
       const from = toDouble ? TS1 : TF1, to = toDouble ? TF0 : TS0;
-      scalarSource(g, insn, !toDouble, from);
+      scalarSource(g, insn, from);
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
-        pushDenormal(g, from, !toDouble);
+        pushDenormal(g, from);
         giveUp();
         c.get(from);
         c.byte(toDouble ? 0xbb : 0xb6);
         c.set(to);
-        pushAbnormal(g, to, toDouble);
-        giveUp();
-        setLow(g, insn.reg, toDouble, to);
+        if (toDouble) {
+          pushNotFinite(g, to);
+          giveUp();
+        } else requireNormal(g, to, [from], giveUp);
+        setLow(g, insn.reg, to);
       });
     },
   };

@@ -38,16 +38,18 @@ export const L_ADDRESS = 21, L_ENTRY_AT = 22, L_HOST = 23;
 export const T64A = 24, T64B = 25;
 export const L_XMM = 26;
 /** 128-bit scratch. */
-export const TV0 = 34, TV1 = 35, TV2 = 36;
+export const TV0 = 34, TV1 = 35, TV2 = 36, TV3 = 37;
 /** Floating-point scratch: 64 and 32 bits. */
-export const TF0 = 37, TF1 = 38, TS0 = 39, TS1 = 40;
+export const TF0 = 38, TF1 = 39, TF2 = 40, TS0 = 41, TS1 = 42, TS2 = 43;
 export const LOCALS = [
   ...new Array<number>(22).fill(I32),
   I64,
   I64,
-  ...new Array<number>(11).fill(V128),
+  ...new Array<number>(12).fill(V128),
   F64,
   F64,
+  F64,
+  F32,
   F32,
   F32,
 ];
