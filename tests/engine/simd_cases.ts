@@ -20,9 +20,7 @@ import {
   R_TAGS,
   R_XMM,
 } from "./simd_native.ts";
-
-/** What an instruction's lanes are; decides which operands are interesting. */
-export type Lane = "integer" | "single" | "double";
+import { control, fill, type Lane, type Random, word } from "./simd_values.ts";
 
 /** One opcode with one prefix. */
 export interface Form {
@@ -39,37 +37,6 @@ export interface Form {
   readonly extensions?: readonly number[];
   /** Register or memory form only. */
   readonly only?: "register" | "memory";
-}
-
-/** A small generator of random numbers (xorshift), so that a seed repeats a run. */
-export class Random {
-  #state: number;
-
-  /** @param seed any 32-bit number */
-  constructor(seed: number) {
-    this.#state = (seed ^ 0x9e37_79b9) || 1;
-    for (let i = 0; i < 8; i++) this.next();
-  }
-
-  /** 32 random bits, unsigned. */
-  next(): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x;
-    return Math.imul(x, 0x9e37_79b1) >>> 0;
-  }
-
-  /** From 0 to `limit - 1`. */
-  below(limit: number): number {
-    return Math.floor(this.next() / 2 ** 32 * limit);
-  }
-
-  /** One of several. */
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)]!;
-  }
 }
 
 const MNEMONIC_SINGLE = [0x51, 0x52, 0x53, 0x58, 0x59, 0x5c, 0x5d, 0x5e, 0x5f, 0xc2];
@@ -117,205 +84,6 @@ export function forms(table: readonly unknown[]): Form[] {
   return all;
 }
 
-const SINGLES = [
-  0x0000_0000,
-  0x0000_0001,
-  0x0000_0002,
-  0x007f_ffff,
-  0x0040_0000,
-  0x0080_0000,
-  0x0080_0001,
-  0x00ff_ffff,
-  0x0100_0000,
-  0x3f80_0000,
-  0x3f80_0001,
-  0x3f7f_ffff,
-  0x3f00_0000,
-  0x3fc0_0000,
-  0x4000_0000,
-  0x4020_0000,
-  0x4060_0000,
-  0x4b00_0000,
-  0x4b7f_ffff,
-  0x4b80_0000,
-  0x4eff_ffff,
-  0x4f00_0000,
-  0x4f80_0000,
-  0x7f7f_ffff,
-  0x7f7f_fffe,
-  0x7f00_0000,
-  0x7e80_0000,
-  0x7f80_0000,
-  0x7f80_0001,
-  0x7fa0_0000,
-  0x7fc0_0000,
-  0x7fff_ffff,
-  0x2000_0000,
-  0x1fff_ffff,
-  0x2000_0001,
-  0x5f80_0000,
-  0x3400_0000,
-  0x3380_0000,
-];
-
-const DOUBLES: readonly (readonly [high: number, low: number])[] = [
-  [0, 0],
-  [0, 1],
-  [0, 3],
-  [0x000f_ffff, 0xffff_ffff],
-  [0x0008_0000, 0],
-  [0x0010_0000, 0],
-  [0x0010_0000, 1],
-  [0x001f_ffff, 0xffff_ffff],
-  [0x0020_0000, 0],
-  [0x3ff0_0000, 0],
-  [0x3ff0_0000, 1],
-  [0x3fef_ffff, 0xffff_ffff],
-  [0x3fe0_0000, 0],
-  [0x3ff8_0000, 0],
-  [0x4000_0000, 0],
-  [0x4004_0000, 0],
-  [0x400c_0000, 0],
-  [0x41df_ffff, 0xffc0_0000],
-  [0x41df_ffff, 0xffe0_0000],
-  [0x41df_ffff, 0xffdf_ffff],
-  [0x41e0_0000, 0],
-  [0x41e0_0000, 0x0010_0000],
-  [0x41e0_0000, 0x0020_0000],
-  [0x41f0_0000, 0],
-  [0x4330_0000, 0],
-  [0x433f_ffff, 0xffff_ffff],
-  [0x4340_0000, 0],
-  [0x7fef_ffff, 0xffff_ffff],
-  [0x7fe0_0000, 0],
-  [0x7ff0_0000, 0],
-  [0x7ff0_0000, 1],
-  [0x7ff4_0000, 0],
-  [0x7ff8_0000, 0],
-  [0x7fff_ffff, 0xffff_ffff],
-  [0x2000_0000, 0],
-  [0x1ff0_0000, 0],
-  [0x3ca0_0000, 0],
-  [0x3cb0_0000, 0],
-  // Around the limits of singles, for conversions.
-  [0x47ef_ffff, 0xe000_0000],
-  [0x47ef_ffff, 0xefff_ffff],
-  [0x47ef_ffff, 0xf000_0000],
-  [0x47f0_0000, 0],
-  [0x3810_0000, 0],
-  [0x380f_ffff, 0xf000_0000],
-  [0x380f_ffff, 0xe000_0000],
-  [0x380f_ffff, 0xefff_ffff],
-  [0x36a0_0000, 0],
-  [0x3690_0000, 0],
-  [0x3690_0000, 1],
-];
-
-const WORDS = [
-  0,
-  1,
-  0xffff_ffff,
-  0x8000_0000,
-  0x7fff_ffff,
-  0x8000_8000,
-  0x7fff_7fff,
-  0x8080_8080,
-  0x7f7f_7f7f,
-  0x0101_0101,
-  0xff00_ff00,
-  0x0000_ffff,
-  0x0100_0001,
-  0x0100_0003,
-  0x00ff_8001,
-];
-
-function single(random: Random): number {
-  const sign = random.next() & 0x8000_0000;
-  switch (random.below(8)) {
-    case 0:
-    case 1:
-      return (random.pick(SINGLES) | sign) >>> 0;
-    case 2:
-      return random.next();
-    case 3: // around 1, few bits: exact results and ties
-      return (sign | (0x70 + random.below(32)) << 23 | (random.next() & 0x7f_f000)) >>> 0;
-    case 4: // fractions of integers up to 2**32
-      return (sign | (0x7c + random.below(36)) << 23 | (random.next() & 0x7f_ffff)) >>> 0;
-    case 5: // near underflow
-      return (sign | random.below(28) << 23 | (random.next() & 0x7f_ffff)) >>> 0;
-    case 6: // halfway to the limits, so that products and quotients reach them
-      return (sign | (random.pick([0x30, 0xb0]) + random.below(32)) << 23 | (random.next() & 0x7f_ffff)) >>> 0;
-    default:
-      return (sign | (0x60 + random.below(64)) << 23 | (random.next() & 0x7f_ffff)) >>> 0;
-  }
-}
-
-function double(random: Random): readonly [high: number, low: number] {
-  const sign = random.next() & 0x8000_0000;
-  const low = random.next(), fraction = random.next() & 0xf_ffff;
-  const from = (exponent: number): readonly [number, number] => [(sign | exponent << 20 | fraction) >>> 0, low];
-  switch (random.below(9)) {
-    case 0:
-    case 1: {
-      const [high, word] = random.pick(DOUBLES);
-      return [(high | sign) >>> 0, word];
-    }
-    case 2:
-      return [random.next(), low];
-    case 3:
-      return [(sign | (0x3f0 + random.below(32)) << 20 | fraction & 0xf_f000) >>> 0, 0];
-    case 4:
-      return from(0x3fc + random.below(36));
-    case 5:
-      return from(random.below(60));
-    case 6:
-      return from(random.pick([0x1e0, 0x5e0]) + random.below(64));
-    case 7: // where singles over- and underflow
-      return from(random.pick([0x360, 0x470]) + random.below(40));
-    default:
-      return from(0x3c0 + random.below(128));
-  }
-}
-
-function word(random: Random): number {
-  return random.below(3) === 0 ? random.pick(WORDS) : random.next();
-}
-
-function fill(view: DataView, at: number, bytes: number, lane: Lane, random: Random): void {
-  const step = lane === "double" ? 8 : 4;
-  for (let i = at; i < at + bytes; i += step) {
-    if (lane === "integer") view.setUint32(i, word(random), true);
-    else if (lane === "single") view.setUint32(i, single(random), true);
-    else {
-      const [high, low] = double(random);
-      view.setUint32(i, low, true);
-      view.setUint32(i + 4, high, true);
-    }
-  }
-}
-
-/** MXCSR: mostly with all exceptions masked, half the time as programs have it. */
-function control(random: Random): number {
-  const sticky = random.below(2) === 0 ? 0 : random.next() & 0x3f;
-  switch (random.below(8)) {
-    case 0:
-    case 1:
-      return 0x1fa0 | sticky;
-    case 2:
-      return 0x1f80 | sticky;
-    case 3:
-      return 0x1f80 | sticky | random.next() & 0x6000;
-    case 4:
-      return 0x1f80 | sticky | random.next() & 0xe040;
-    case 5: // one exception unmasked
-      return 0x1f80 & ~(0x80 << random.below(6)) | sticky | random.next() & 0x6000;
-    case 6:
-      return 0x1f80 | random.next() & 0x8040 | sticky;
-    default:
-      return random.next() & 0xffff;
-  }
-}
-
 const GENERAL = [0, 1, 2, 3, 5, 6];
 const PREFIX_BYTES = [[], [0x66], [0xf3], [0xf2]];
 
@@ -329,12 +97,22 @@ function relate(view: DataView, from: number, to: number, random: Random): void 
   else if (kind === 3) view.setUint8(to + 7, view.getUint8(to + 7) ^ 0x80);
 }
 
+/** An instruction: a form with its operands. */
+export interface Encoding {
+  readonly form: Form;
+  readonly bytes: readonly number[];
+  /** The ModRM operand is memory, at [EDI] or at a displacement from it. */
+  readonly memory: boolean;
+  readonly reg: number;
+  readonly rm: number;
+}
+
 /**
- * Fill a record with a random case of a form.
+ * A random encoding of a form.
  *
- * @param view over the record
+ * @param displacement of a memory operand; left out it stands at [EDI]
  */
-export function makeCase(form: Form, view: DataView, random: Random): void {
+export function encode(form: Form, random: Random, displacement?: number): Encoding {
   const memory = form.modrm && (form.only ? form.only === "memory" : random.below(3) === 0);
   const bytes = [...PREFIX_BYTES[form.prefix]!, 0x0f, form.opcode];
   // EDI holds the memory's address and ESP the stack: neither may be an operand, since their values differ there.
@@ -342,16 +120,46 @@ export function makeCase(form: Form, view: DataView, random: Random): void {
     ? random.pick(form.extensions)
     : random.pick(generalReg(form) ? GENERAL : [...Array(8).keys()]);
   const rm = memory ? 7 : random.pick(generalRm(form) ? GENERAL : [...Array(8).keys()]);
-  if (form.modrm) bytes.push((memory ? 0 : 0xc0) | reg << 3 | rm);
+  if (form.modrm) bytes.push((memory ? displacement === undefined ? 0 : 0x40 : 0xc0) | reg << 3 | rm);
+  if (memory && displacement !== undefined) bytes.push(displacement & 0xff);
   if (form.immediate) {
     const byte = random.below(4) === 0 ? random.next() & 0xff : random.next() & (form.opcode === 0xc2 ? 0xf : 0x3f);
     bytes.push(form.opcode === 0x70 || form.opcode === 0xc6 ? random.next() & 0xff : byte);
   }
+  return { form, bytes, memory, reg: reg & 7, rm };
+}
+
+/**
+ * Fill a record with a random case of a form.
+ *
+ * @param view over the record
+ */
+export function makeCase(form: Form, view: DataView, random: Random): void {
+  fillCase(encode(form, random), view, random);
+}
+
+/**
+ * Fill a record with an instruction and a random state before it.
+ *
+ * @param view over the record
+ */
+export function fillCase(encoding: Encoding, view: DataView, random: Random): void {
+  const { form, bytes, memory, reg, rm } = encoding;
   bytes.forEach((byte, i) => view.setUint8(R_CODE + i, byte));
   view.setUint32(R_LENGTH, bytes.length, true);
   const misaligned = random.below(8) === 0;
   const offset = misaligned ? random.below(32) : 16;
   view.setUint32(R_OFFSET, offset, true);
+  fillState(form.lane, view, random);
+  const other: Lane = random.below(8) === 0 ? random.pick(["integer", "single", "double"]) : form.lane;
+  fill(view, R_MEMORY, 64, other, random);
+  relate(view, R_XMM + 16 * reg, memory ? R_MEMORY + 16 : R_XMM + 16 * rm, random);
+  smallCounts(form, view, random);
+  if (form.opcode === 0xae && random.below(2) === 0) view.setUint32(R_MEMORY + offset, random.next() & 0xffff, true);
+}
+
+/** Fill a record with random registers. */
+export function fillState(lane: Lane, view: DataView, random: Random): void {
   view.setUint32(R_MXCSR, control(random), true);
   view.setUint32(R_FLAGS, 0x202 | random.next() & 0x8d5, true);
   for (let i = 0; i < 8; i++) view.setUint32(R_GENERAL + 4 * i, word(random), true);
@@ -359,17 +167,12 @@ export function makeCase(form: Form, view: DataView, random: Random): void {
   view.setUint16(R_CONTROL, pending ? 0x37e : 0x37f, true);
   view.setUint16(R_STATUS, random.next() & 0x7f00 & ~0x4000 | (pending ? 0x8081 : 0), true);
   view.setUint16(R_TAGS, random.next() & 0xff, true);
-  fill(view, R_STACK, 128, form.lane, random);
+  fill(view, R_STACK, 128, lane, random);
   for (let i = 0; i < 8; i++) {
     view.setUint16(R_STACK + 16 * i + 8, random.next() & 0xffff, true);
     for (let j = 10; j < 16; j++) view.setUint8(R_STACK + 16 * i + j, 0);
   }
-  fill(view, R_XMM, 128, form.lane, random);
-  const other: Lane = random.below(8) === 0 ? random.pick(["integer", "single", "double"]) : form.lane;
-  fill(view, R_MEMORY, 64, other, random);
-  relate(view, R_XMM + 16 * (reg & 7), memory ? R_MEMORY + 16 : R_XMM + 16 * rm, random);
-  smallCounts(form, view, random);
-  if (form.opcode === 0xae && random.below(2) === 0) view.setUint32(R_MEMORY + offset, random.next() & 0xffff, true);
+  fill(view, R_XMM, 128, lane, random);
 }
 
 /** Shift counts are mostly small: random quadwords would always be too large. */

@@ -90,39 +90,45 @@ export class SimdMachine {
   run(record: Uint8Array): void {
     const view = new DataView(record.buffer, record.byteOffset, RECORD);
     const { cpu } = this;
-    cpu.i32[STATE_MXCSR >> 2] = view.getUint32(R_MXCSR, true);
-    cpu.flags = view.getUint32(R_FLAGS, true);
-    for (let i = 0; i < 7; i++) cpu.i32[(STATE_REGS >> 2) + 2 * i] = view.getInt32(R_GENERAL + 4 * i, true);
+    loadRecord(cpu, record);
     cpu.setReg(7, MEMORY + view.getUint32(R_OFFSET, true));
-    const status = view.getUint16(R_STATUS, true), top = status >> 11 & 7;
-    cpu.u16[STATE_FPU_CONTROL >> 1] = view.getUint16(R_CONTROL, true);
-    cpu.u16[STATE_FPU_STATUS >> 1] = status & ~0x3800;
-    cpu.i32[STATE_FPU_TOP >> 2] = top;
-    cpu.i32[STATE_FPU_TAGS >> 2] = view.getUint16(R_TAGS, true);
-    for (let i = 0; i < 8; i++) {
-      cpu.u8.set(record.subarray(R_STACK + 16 * i, R_STACK + 16 * i + 16), STATE_FPU_REGS + 16 * (top + i & 7));
-    }
-    cpu.u8.set(record.subarray(R_XMM, R_XMM + 128), STATE_XMM);
     cpu.memory.write(MEMORY, record.subarray(R_MEMORY, R_MEMORY + 64));
-
     const code = record.slice(R_CODE, R_CODE + view.getUint32(R_LENGTH, true));
     view.setUint32(R_TRAP, this.execute(code), true);
-    this.#save(record, view);
-  }
-
-  #save(record: Uint8Array, view: DataView): void {
-    const { cpu } = this;
-    view.setUint32(R_MXCSR, cpu.i32[STATE_MXCSR >> 2]!, true);
+    saveRecord(cpu, record);
     view.setUint32(R_FLAGS, cpu.flags, true);
-    for (let i = 0; i < 7; i++) view.setInt32(R_GENERAL + 4 * i, cpu.reg(i), true);
-    const top = cpu.i32[STATE_FPU_TOP >> 2]!;
-    view.setUint16(R_STATUS, cpu.u16[STATE_FPU_STATUS >> 1]! | top << 11, true);
-    view.setUint16(R_TAGS, cpu.i32[STATE_FPU_TAGS >> 2]!, true);
-    for (let i = 0; i < 8; i++) {
-      const at = STATE_FPU_REGS + 16 * (top + i & 7);
-      record.set(cpu.u8.subarray(at, at + 10), R_STACK + 16 * i);
-    }
-    record.set(cpu.u8.subarray(STATE_XMM, STATE_XMM + 128), R_XMM);
     record.set(cpu.memory.copy(MEMORY, 64), R_MEMORY);
   }
+}
+
+/** Set a CPU's registers, all but EDI, as a record says. */
+export function loadRecord(cpu: Cpu, record: Uint8Array): void {
+  const view = new DataView(record.buffer, record.byteOffset, RECORD);
+  cpu.i32[STATE_MXCSR >> 2] = view.getUint32(R_MXCSR, true);
+  cpu.flags = view.getUint32(R_FLAGS, true);
+  for (let i = 0; i < 7; i++) cpu.i32[(STATE_REGS >> 2) + 2 * i] = view.getInt32(R_GENERAL + 4 * i, true);
+  const status = view.getUint16(R_STATUS, true), top = status >> 11 & 7;
+  cpu.u16[STATE_FPU_CONTROL >> 1] = view.getUint16(R_CONTROL, true);
+  cpu.u16[STATE_FPU_STATUS >> 1] = status & ~0x3800;
+  cpu.i32[STATE_FPU_TOP >> 2] = top;
+  cpu.i32[STATE_FPU_TAGS >> 2] = view.getUint16(R_TAGS, true);
+  for (let i = 0; i < 8; i++) {
+    cpu.u8.set(record.subarray(R_STACK + 16 * i, R_STACK + 16 * i + 16), STATE_FPU_REGS + 16 * (top + i & 7));
+  }
+  cpu.u8.set(record.subarray(R_XMM, R_XMM + 128), STATE_XMM);
+}
+
+/** Put a CPU's registers, all but EFLAGS, into a record. */
+export function saveRecord(cpu: Cpu, record: Uint8Array): void {
+  const view = new DataView(record.buffer, record.byteOffset, RECORD);
+  view.setUint32(R_MXCSR, cpu.i32[STATE_MXCSR >> 2]!, true);
+  for (let i = 0; i < 7; i++) view.setInt32(R_GENERAL + 4 * i, cpu.reg(i), true);
+  const top = cpu.i32[STATE_FPU_TOP >> 2]!;
+  view.setUint16(R_STATUS, cpu.u16[STATE_FPU_STATUS >> 1]! | top << 11, true);
+  view.setUint16(R_TAGS, cpu.i32[STATE_FPU_TAGS >> 2]!, true);
+  for (let i = 0; i < 8; i++) {
+    const at = STATE_FPU_REGS + 16 * (top + i & 7);
+    record.set(cpu.u8.subarray(at, at + 10), R_STACK + 16 * i);
+  }
+  record.set(cpu.u8.subarray(STATE_XMM, STATE_XMM + 128), R_XMM);
 }
