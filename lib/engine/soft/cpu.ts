@@ -14,6 +14,7 @@ import { Mmu } from "./mmu.ts";
 import {
   ARITHMETIC,
   CS,
+  DS,
   ECX,
   ESP,
   SS,
@@ -570,20 +571,30 @@ export class Cpu {
 
   // Modes.
 
-  /** Recompute what depends on segments and CPL; after any of them changed. */
+  /** Recompute whether a segment needs no checks; after its limit or access word changed. */
+  updateOpen(seg: number): void {
+    const access = this.accesses[seg]!;
+    const open = this.limits[seg] === 0xffff_ffff && access !== 0 && seg !== CS && // CS is never written, perhaps not read
+      (access & (SEG_CODE | SEG_RW | SEG_DOWN)) === SEG_RW;
+    this.i32[I_SEG_OPEN + seg] = open ? 1 : 0;
+  }
+
+  /** Recompute everything that depends on segments and CPL. */
   updateMode(): void {
-    let flat = true;
-    for (let seg = 0; seg < 6; seg++) {
-      const access = this.accesses[seg]!;
-      const open = access !== 0 && this.limits[seg] === 0xffff_ffff &&
-        (access & SEG_CODE ? seg === CS : (access & (SEG_RW | SEG_DOWN)) === SEG_RW);
-      this.i32[I_SEG_OPEN + seg] = open && seg !== CS ? 1 : 0; // data in CS: never written, perhaps not read
-      if (seg < 4 && (!open || this.i32[I_SEG_BASE + (seg << 1)] !== 0)) flat = false;
-    }
+    for (let seg = 0; seg < 6; seg++) this.updateOpen(seg);
+    this.updateFlat();
+  }
+
+  /** Recompute what depends on CS, SS, DS, ES and CPL together; after any of them changed. */
+  updateFlat(): void {
+    const i32 = this.i32;
+    const data = i32[I_SEG_OPEN]! & i32[I_SEG_OPEN + SS]! & i32[I_SEG_OPEN + DS]!;
+    const open = data === 1 && this.limits[CS] === 0xffff_ffff && (this.accesses[CS]! & SEG_CODE) !== 0;
+    const bases = i32[I_SEG_BASE]! | i32[I_SEG_BASE + 2]! | i32[I_SEG_BASE + 4]! | i32[I_SEG_BASE + 6]!;
     this.codeSize = this.accesses[CS]! & SEG_BIG ? 4 : 2;
     this.stackMask = this.accesses[SS]! & SEG_BIG ? -1 : 0xffff;
-    this.flat = flat && this.codeSize === 4 && this.stackMask === -1;
-    this.i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
+    this.flat = open && bases === 0 && this.codeSize === 4 && this.stackMask === -1;
+    i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
   }
 
   /** Let generated code return to the dispatcher at its next check. */

@@ -45,9 +45,10 @@ export interface TranslationListener {
 export class Mmu {
   readonly #cpu: Cpu;
   readonly #i32: Int32Array;
-  /** Addresses of filled TLB entries: flushing clears only these. */
-  #filled: number[] = [];
-  /** Which entries stand in {@link #filled}. */
+  /** Addresses of TLB entries that hold global translations, and of those that hold others: flushing clears only these. */
+  readonly #filledGlobal: number[] = [];
+  readonly #filledLocal: number[] = [];
+  /** Which entries stand in {@link #filledGlobal} (1) and {@link #filledLocal} (2). */
   readonly #listed: Uint8Array = new Uint8Array(TLB_ENTRIES);
   /** For each physical page whether it holds translated or decoded code: then no TLB entry allows writing to it. */
   readonly codePages: Uint8Array;
@@ -87,15 +88,18 @@ export class Mmu {
 
   /** Forget translations: all, or all but global ones. */
   flush(keepGlobal: boolean): void {
-    const kept: number[] = [];
-    for (const entry of this.#filled) {
-      if (keepGlobal && this.#i32[(entry + TLB_PHYS) >> 2]! & TLB_GLOBAL) kept.push(entry);
-      else {
-        this.#clear(entry);
-        this.#listed[(entry - TLB) / TLB_ENTRY] = 0;
-      }
+    for (const entry of this.#filledLocal) {
+      this.#listed[(entry - TLB) / TLB_ENTRY]! &= ~2;
+      if (!keepGlobal || !(this.#i32[(entry + TLB_PHYS) >> 2]! & TLB_GLOBAL)) this.#clear(entry);
     }
-    this.#filled = kept;
+    this.#filledLocal.length = 0;
+    if (!keepGlobal) {
+      for (const entry of this.#filledGlobal) {
+        this.#listed[(entry - TLB) / TLB_ENTRY]! &= ~1;
+        this.#clear(entry);
+      }
+      this.#filledGlobal.length = 0;
+    }
     this.listener?.flushed(keepGlobal);
   }
 
@@ -113,10 +117,12 @@ export class Mmu {
 
   /** A page got its first code: take its write permissions out of the TLB. */
   protectCode(physicalPage: number): void {
-    for (const entry of this.#filled) {
-      if ((this.#i32[(entry + TLB_PHYS) >> 2]! & ~0xfff) === physicalPage) {
-        this.#i32[(entry + TLB_WRITE) >> 2] = TLB_INVALID;
-        this.#i32[(entry + TLB_WRITE + TLB_USER) >> 2] = TLB_INVALID;
+    for (const filled of [this.#filledLocal, this.#filledGlobal]) {
+      for (const entry of filled) {
+        if ((this.#i32[(entry + TLB_PHYS) >> 2]! & ~0xfff) === physicalPage) {
+          this.#i32[(entry + TLB_WRITE) >> 2] = TLB_INVALID;
+          this.#i32[(entry + TLB_WRITE + TLB_USER) >> 2] = TLB_INVALID;
+        }
       }
     }
   }
@@ -286,9 +292,10 @@ export class Mmu {
     const at = entry >> 2;
     const i32 = this.#i32;
     const index = (address >>> 12) & (TLB_ENTRIES - 1);
-    if (this.#listed[index] === 0) {
-      this.#listed[index] = 1;
-      this.#filled.push(entry);
+    const list = this.#global ? 1 : 2;
+    if (!(this.#listed[index]! & list)) {
+      this.#listed[index]! |= list;
+      (this.#global ? this.#filledGlobal : this.#filledLocal).push(entry);
     }
     const ram = physical < this.#ramSize;
     const addend = (this.#ramBase + physical - page) | 0;

@@ -118,7 +118,7 @@ export function pushInner(cpu: Cpu, level: number, words: readonly number[], siz
   };
   cacheSegment(cpu, SS, selector, d);
   cpu.cpl = level;
-  cpu.updateMode();
+  cpu.updateFlat();
   try {
     cpu.setStackPointer(top);
     pushSame(cpu, words, size);
@@ -127,9 +127,10 @@ export function pushInner(cpu: Cpu, level: number, words: readonly number[], siz
     cpu.setSegmentBase(SS, old.base);
     cpu.limits[SS] = old.limit;
     cpu.accesses[SS] = old.access;
+    cpu.updateOpen(SS);
     cpu.setReg(ESP, old.esp);
     cpu.cpl = old.cpl;
-    cpu.updateMode();
+    cpu.updateFlat();
     throw fault;
   }
 }
@@ -204,7 +205,7 @@ export function returnOuter(cpu: Cpu, target: Descriptor, selector: number, esp:
   cacheSegment(cpu, SS, stack, d);
   setCode(cpu, target, selector, rpl);
   dropInnerSegments(cpu);
-  cpu.updateMode();
+  cpu.updateFlat();
   cpu.setStackPointer(esp);
 }
 

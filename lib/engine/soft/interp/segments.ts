@@ -35,8 +35,17 @@ export function findDescriptor(cpu: Cpu, selector: number): Descriptor | undefin
   if ((selector | 7) > table.limit) return undefined;
   const address = table.base + (selector & 0xfff8) | 0;
   const low = cpu.mmu.readSystem(address, 4), high = cpu.mmu.readSystem(address + 4 | 0, 4);
-  return describe(selector, address, low, high);
+  const place = selector >> 3 & (RECENT - 1);
+  const known = recent[place];
+  if (known && known.selector === selector && known.address === address && known.low === low && known.high === high) {
+    return known;
+  }
+  return recent[place] = describe(selector, address, low, high);
 }
+
+/** Descriptors as they were read last: the same bytes need not be taken apart again. */
+const RECENT = 32;
+const recent: (Descriptor | undefined)[] = new Array(RECENT).fill(undefined);
 
 function describe(selector: number, address: number, low: number, high: number): Descriptor {
   const limit = low & 0xffff | high & 0xf_0000;
@@ -60,7 +69,8 @@ export function readDescriptor(cpu: Cpu, selector: number, vector = GP): Descrip
 function markAccessed(cpu: Cpu, d: Descriptor): void {
   if (d.access & 1) return;
   d.access |= 1;
-  cpu.mmu.writeSystem(d.address + 5 | 0, 1, d.high >>> 8 & 0xff | 1);
+  d.high |= 0x100;
+  cpu.mmu.writeSystem(d.address + 5 | 0, 1, d.high >>> 8 & 0xff);
 }
 
 /** Put a descriptor into a segment register's cache; the caller has checked it. */
@@ -70,6 +80,7 @@ export function cacheSegment(cpu: Cpu, seg: number, selector: number, d: Descrip
   cpu.setSegmentBase(seg, d.base);
   cpu.limits[seg] = d.limit;
   cpu.accesses[seg] = d.access;
+  cpu.updateOpen(seg);
 }
 
 /** Load a null selector. */
@@ -78,6 +89,7 @@ export function nullSegment(cpu: Cpu, seg: number, selector: number): void {
   cpu.setSegmentBase(seg, 0);
   cpu.limits[seg] = 0;
   cpu.accesses[seg] = 0;
+  cpu.updateOpen(seg);
 }
 
 /** Check a descriptor for SS at a privilege level: #TS or #GP, and #SS if it is not present. */
@@ -111,7 +123,7 @@ export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
     if (!(d.access & SEG_PRESENT)) cpu.raise(NP, error);
     cacheSegment(cpu, seg, selector, d);
   }
-  cpu.updateMode();
+  cpu.updateFlat();
 }
 
 /** After a return to an outer level: data segments that it may not use become null (§5.8.6). */
@@ -139,7 +151,7 @@ export function checkEntry(cpu: Cpu, d: Descriptor, offset: number): void {
   if ((offset >>> 0) > d.limit) cpu.gp();
 }
 
-/** Load CS with a checked descriptor; {@link Cpu.updateMode} is left to the caller. */
+/** Load CS with a checked descriptor; {@link Cpu.updateFlat} is left to the caller. */
 export function setCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
   cacheSegment(cpu, CS, selector & 0xfffc | cpl, d);
   cpu.cpl = cpl;
@@ -148,7 +160,7 @@ export function setCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number):
 /** Load CS with a checked descriptor. */
 export function enterCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
   setCode(cpu, d, selector, cpl);
-  cpu.updateMode();
+  cpu.updateFlat();
 }
 
 /** Put flat 4 GiB segments into all registers, as the Linux boot protocol's 32-bit entry wants them. */

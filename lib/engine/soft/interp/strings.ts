@@ -105,10 +105,29 @@ function moveMany(cpu: Cpu, insn: Insn, count: number): number {
   const bytes = elements * size;
   if (elements === 0 || fromAt < 0 || toAt < 0) return 0;
   if (toAt > fromAt && toAt < fromAt + bytes) return 0; // each element would be read after it was written
-  cpu.u8.copyWithin(toAt, fromAt, fromAt + bytes);
+  copy(cpu, toAt, fromAt, bytes);
   advance(cpu, ESI, insn, bytes);
   advance(cpu, EDI, insn, bytes);
   return elements;
+}
+
+/** Below this, in bytes, a loop is quicker than the call of a built-in function. */
+const SMALL = 256;
+
+function copy(cpu: Cpu, to: number, from: number, bytes: number): void {
+  if (bytes > SMALL) cpu.u8.copyWithin(to, from, from + bytes);
+  else if (((to | from | bytes) & 3) === 0) {
+    const i32 = cpu.i32;
+    for (let i = 0; i < bytes >> 2; i++) i32[(to >> 2) + i] = i32[(from >> 2) + i]!;
+  } else {
+    const u8 = cpu.u8;
+    for (let i = 0; i < bytes; i++) u8[to + i] = u8[from + i]!;
+  }
+}
+
+function fill(view: Uint8Array | Int32Array, value: number, from: number, to: number): void {
+  if (to - from > SMALL) view.fill(value, from, to);
+  else for (let i = from; i < to; i++) view[i] = value;
 }
 
 export function movs(cpu: Cpu, insn: Insn): void {
@@ -128,8 +147,8 @@ function storeMany(cpu: Cpu, insn: Insn, count: number): number {
   if (elements === 0 || at < 0) return 0;
   const value = cpu.reg(EAX);
   const bytes = elements * size;
-  if (size === 1) cpu.u8.fill(value & 0xff, at, at + bytes);
-  else if (size === 4 && (at & 3) === 0) cpu.i32.fill(value, at >> 2, (at + bytes) >> 2);
+  if (size === 1) fill(cpu.u8, value & 0xff, at, at + bytes);
+  else if (size === 4 && (at & 3) === 0) fill(cpu.i32, value, at >> 2, (at + bytes) >> 2);
   else return 0;
   advance(cpu, EDI, insn, bytes);
   return elements;

@@ -238,6 +238,7 @@ function flat(cpu: Cpu, seg: number, selector: number, cpl: number): void {
   cpu.setSegmentBase(seg, 0);
   cpu.limits[seg] = 0xffff_ffff;
   cpu.accesses[seg] = (seg === CS ? 0x9b : 0x93) | cpl << 5 | SEG_BIG | 0x8000;
+  cpu.updateOpen(seg);
 }
 
 export function sysenter(cpu: Cpu, _insn: Insn): void {
@@ -247,7 +248,7 @@ export function sysenter(cpu: Cpu, _insn: Insn): void {
   flat(cpu, SS, selector + 8, 0);
   cpu.cpl = 0;
   cpu.systemFlags &= ~(IF | VM | RF);
-  cpu.updateMode();
+  cpu.updateFlat();
   cpu.setReg(ESP, cpu.readMsr(MSR_SYSENTER_ESP)[0]);
   cpu.eip = cpu.readMsr(MSR_SYSENTER_EIP)[0];
 }
@@ -259,7 +260,7 @@ export function sysexit(cpu: Cpu, _insn: Insn): void {
   flat(cpu, CS, selector + 16 | 3, 3);
   flat(cpu, SS, selector + 24 | 3, 3);
   cpu.cpl = 3;
-  cpu.updateMode();
+  cpu.updateFlat();
   cpu.setReg(ESP, cpu.reg(ECX));
   cpu.eip = cpu.reg(EDX);
 }

@@ -82,5 +82,5 @@ function loadTask(cpu: Cpu, base: number, how: number): void {
     if (isNull(selector)) nullSegment(cpu, seg, selector);
     else loadSegment(cpu, seg, selector);
   }
-  cpu.updateMode();
+  cpu.updateFlat();
 }

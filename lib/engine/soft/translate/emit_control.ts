@@ -8,9 +8,9 @@ import { END_BRANCH, type Insn, K_IMM } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { EBP, ECX, ESP } from "../state.ts";
 import type { Generator } from "./generator.ts";
-import { IMPORT, L_DST, L_RES, L_SRC, T0, T1, T2 } from "./locals.ts";
+import { IMPORT, L_DST, L_OP, L_RES, L_SRC, T0, T1, T2 } from "./locals.ts";
 import { isPlainBranch, type Node } from "./region.ts";
-import { W } from "./wasm.ts";
+import { I32, W } from "./wasm.ts";
 
 /** Even condition codes (Intel SDM volume 2, appendix B.1.4). */
 const C_O = 0, C_B = 2, C_Z = 4, C_BE = 6, C_S = 8, C_P = 10, C_L = 12, C_LE = 14;
@@ -23,9 +23,27 @@ export function emitCondition(g: Generator, code: number): void {
     ? subtraction(g, even, negated)
     : commonCondition(g, even, negated);
   if (done) return;
+  if (even === C_B) return dynamicCarry(g, negated);
   g.pushLazyFlags();
   g.code.const(code);
   g.code.call(IMPORT.CONDITION);
+}
+
+/** CF where only {@link L_OP} knows: inline for the universal form, which is the commonest. */
+function dynamicCarry(g: Generator, negated: boolean): void {
+  const c = g.code;
+  c.get(L_OP);
+  c.byte(W.EQZ);
+  c.byte(W.IF);
+  c.byte(I32);
+  c.get(L_SRC);
+  c.const(31);
+  c.byte(W.SHR_U);
+  c.byte(W.ELSE);
+  g.pushLazyFlags();
+  c.call(IMPORT.CARRY);
+  c.byte(W.END);
+  negate(g, negated);
 }
 
 function negate(g: Generator, negated: boolean): true {

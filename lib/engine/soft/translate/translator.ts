@@ -46,13 +46,14 @@ const IMPORTS: readonly Import[] = [
 ];
 
 /** Operations after which the code at the next address may be another, or be reached in another way. */
-const LEAVE = new Set(["INVLPG", "LGDT", "LMSW", "WRMSR"].map((name) => OP[name]!));
+const LEAVE = new Uint8Array(512);
+for (const name of ["INVLPG", "LGDT", "LMSW", "WRMSR"]) LEAVE[OP[name]!] = 1;
 
 /** Whether the dispatcher has to look after a system instruction before the next one is executed. */
 function mustLeave(cpu: Cpu, insn: Insn): boolean {
   const pending = cpu.machine.interrupts.pending;
   if (cpu.shadow && !pending) cpu.shadow = false; // there is nothing to hold back
-  return cpu.shadow || cpu.halted || !cpu.flat || insn.a === K_CR || LEAVE.has(insn.op) ||
+  return cpu.shadow || cpu.halted || !cpu.flat || insn.a === K_CR || LEAVE[insn.op] === 1 ||
     (cpu.systemFlags & TF) !== 0 || (pending && (cpu.systemFlags & IF) !== 0) || cpu.machine.stopped !== undefined;
 }
 
