@@ -10,7 +10,7 @@
 import type { StopReason } from "../../lib/engine/engine.ts";
 import { CR0_EM, CR0_NE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engine/soft/cpu.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
-import { ESP, RF, STATE_END, STATE_FPU_REGS, STATE_XMM } from "../../lib/engine/soft/state.ts";
+import { ESP, RF, STATE_END, STATE_FPU_OPCODE, STATE_FPU_REGS, STATE_MXCSR, STATE_XMM } from "../../lib/engine/soft/state.ts";
 import { GuestMemory } from "../../lib/memory.ts";
 import { hex, WITH_CODE } from "./case.ts";
 import { HLT, PAGE } from "./layout.ts";
@@ -28,6 +28,8 @@ export const EDGES = {
   readOnly: DATA + 5 * PAGE,
   before: DATA + 7 * PAGE,
 };
+/** A word on the stack page for loops to count in. */
+export const COUNTER = STACK + 16;
 const P = 1, RW = 2;
 const POLLS = 64;
 
@@ -108,6 +110,7 @@ export class SimdEngine {
     cpu.updateMode();
     if (setting.cold) cpu.mmu.flush(false);
     loadRecord(cpu, record);
+    cpu.i32.fill(0, STATE_FPU_OPCODE >> 2, STATE_MXCSR >> 2);
     cpu.setReg(ESP, STACK_TOP);
     cpu.setReg(7, base + view.getUint32(R_OFFSET, true));
     this.#memory.fill(STACK, PAGE, 0);
