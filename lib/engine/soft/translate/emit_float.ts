@@ -360,7 +360,6 @@ function comparison(double: boolean): SimdEmitter {
     emit: (g, insn) => {
       const c = g.code;
       scalarSource(g, insn, second);
-      g.unfoldFlags();
       g.tryQuick(insn, (giveUp) => {
         checkMode(g, giveUp);
         c.get(g.xmm(insn.reg));
@@ -389,7 +388,6 @@ function comparison(double: boolean): SimdEmitter {
         c.byte(W.SHL);
         c.byte(W.OR);
         c.set(L_SRC);
-        g.setOperation(CC_UNIVERSAL);
       });
       g.known = { op: CC_UNIVERSAL, logic: false, first: false };
     },
