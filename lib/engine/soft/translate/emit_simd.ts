@@ -6,36 +6,36 @@
  */
 import type { Insn } from "../insn.ts";
 import { addressBits, type Effects, FLAGS_KEEP, FLAGS_SET, SLOT_FLAGS, SLOT_XMM } from "./effects.ts";
-import { FLOAT } from "./emit_float.ts";
+import { COMPARISONS } from "./emit_compare.ts";
+import { CONVERSIONS } from "./emit_convert.ts";
+import { ARITHMETIC } from "./emit_float.ts";
+import { SHIFT_GROUPS, shiftOf, SHIFTS } from "./emit_shift.ts";
 import type { Generator } from "./generator.ts";
 import { T0, T1, TV0 } from "./locals.ts";
-import { W } from "./wasm.ts";
-
-/** How a SIMD instruction is emitted, and what it touches beside its XMM operands. */
-export interface SimdEmitter {
-  readonly emit: (g: Generator, insn: Insn) => void;
-  /** The ModRM reg operand is XMM and written (default), XMM and only read, or a general register that is written. */
-  readonly reg?: "read" | "general";
-  /** The ModRM rm operand is XMM and read (default), XMM and written, or a general register. */
-  readonly rm?: "write" | "general" | "general-write";
-  /** Only with (true) or without (false) a memory operand. */
-  readonly mem?: boolean;
-  /** It sets the arithmetic flags. */
-  readonly flags?: boolean;
-}
+import {
+  constant,
+  P66,
+  PF2,
+  PF3,
+  pushLow,
+  pushSource,
+  requireAlignment,
+  shuffle,
+  type SimdEmitter,
+  ZERO,
+  zeroUpper,
+} from "./simd_operands.ts";
 
 /** By {@link Insn.code}. */
 const TABLE: (SimdEmitter | undefined)[] = [];
 
-const P66 = 0x100, PF3 = 0x200, PF2 = 0x300;
-
-function find(insn: Insn): SimdEmitter | undefined {
-  return TABLE[insn.code] ?? FLOAT[insn.code];
+for (const table of [ARITHMETIC, COMPARISONS, CONVERSIONS, SHIFTS]) {
+  table.forEach((emitter, code) => TABLE[code] = emitter);
 }
 
 /** Whether a SIMD instruction is emitted here and not left to the interpreter. */
 export function isNativeSimd(insn: Insn): boolean {
-  const emitter = find(insn);
+  const emitter = TABLE[insn.code];
   if (!emitter || (insn.mem && (insn.addrSize !== 4 || insn.seg === 1))) return false;
   if (SHIFT_GROUPS.has(insn.code)) return !insn.mem && shiftOf(insn) !== undefined;
   return emitter.mem === undefined || emitter.mem === insn.mem;
@@ -43,7 +43,7 @@ export function isNativeSimd(insn: Insn): boolean {
 
 /** What it touches; see `effects.ts`. */
 export function simdEffects(insn: Insn): Effects {
-  const emitter = find(insn)!;
+  const emitter = TABLE[insn.code]!;
   let uses = addressBits(insn), writes = 0;
   const shift = SHIFT_GROUPS.has(insn.code);
   if (emitter.reg === "general") {
@@ -76,48 +76,11 @@ export function simdEffects(insn: Insn): Effects {
 /** Emit it. */
 export function emitSimd(g: Generator, insn: Insn): void {
   g.needSse();
-  find(insn)!.emit(g, insn);
+  TABLE[insn.code]!.emit(g, insn);
 }
 
 function define(codes: readonly number[], emitter: SimdEmitter): void {
   for (const code of codes) TABLE[code] = emitter;
-}
-
-/** With an address in T0: #GP comes from the interpreter if it is not on a 16-byte boundary. */
-function requireAlignment(g: Generator): void {
-  const c = g.code;
-  c.get(T0);
-  c.const(15);
-  c.byte(W.AND);
-  g.openIf();
-  g.leaveHere();
-  g.closeIf();
-}
-
-/** Push the 16 bytes of the rm operand. */
-export function pushSource(g: Generator, insn: Insn, aligned = true): void {
-  const c = g.code;
-  if (!insn.mem) return c.get(g.xmm(insn.rm));
-  g.pushLinear(insn);
-  if (aligned) {
-    c.set(T0);
-    requireAlignment(g);
-    c.get(T0);
-  }
-  g.loadWide(16, () => c.simdMemory(0, 0));
-}
-
-/** Push the rm operand's low 4 or 8 bytes as a vector whose other lanes do not matter. */
-function pushLow(g: Generator, insn: Insn, size: 4 | 8): void {
-  if (!insn.mem) return g.code.get(g.xmm(insn.rm));
-  g.pushLinear(insn);
-  g.loadWide(size, () => g.code.simdMemory(size === 8 ? 93 : 92, 0));
-}
-
-/** Lanes of `i8x16.shuffle` from lanes of a given width; 16 bytes of the first operand, then 16 of the second. */
-function shuffle(g: Generator, width: number, lanes: readonly number[]): void {
-  g.code.simd(13);
-  for (const lane of lanes) for (let i = 0; i < width; i++) g.code.byte(lane * width + i);
 }
 
 // Moves.
@@ -214,19 +177,6 @@ define([P66 | 0xd6], {
     g.code.set(g.xmm(insn.rm));
   },
 });
-
-/** A vector constant. */
-function constant(g: Generator, bytes: readonly number[]): void {
-  g.code.simd(12);
-  for (const byte of bytes) g.code.byte(byte);
-}
-
-const ZERO = new Array<number>(16).fill(0);
-
-function zeroUpper(g: Generator): void {
-  constant(g, ZERO);
-  shuffle(g, 8, [0, 2]);
-}
 
 /** MOVD between an XMM and a general register or memory. */
 define([P66 | 0x6e], {
@@ -431,50 +381,78 @@ define([P66 | 0xd7], mask(100));
 define([0x50], mask(164));
 define([P66 | 0x50], mask(196));
 
-// Shifts by an immediate: opcode 71, 72, 73 and ModRM.reg.
+// What WebAssembly has no single instruction for.
 
-interface Shift {
-  readonly bits: number;
-  readonly opcode: number;
-  readonly arithmetic?: boolean;
-  readonly bytes?: "left" | "right";
+/** PEXTRW and PINSRW. */
+define([P66 | 0xc5], {
+  reg: "general",
+  mem: false,
+  emit: (g, insn) => {
+    g.code.get(g.xmm(insn.rm));
+    g.code.simd(25);
+    g.code.byte(insn.imm & 7);
+    g.code.set(g.reg(insn.reg));
+  },
+});
+define([P66 | 0xc4], {
+  rm: "general",
+  emit: (g, insn) => {
+    const c = g.code;
+    c.get(g.xmm(insn.reg));
+    if (insn.mem) {
+      g.pushLinear(insn);
+      g.load(2);
+    } else c.get(g.reg(insn.rm));
+    c.simd(26);
+    c.byte(insn.imm & 7);
+    c.set(g.xmm(insn.reg));
+  },
+});
+
+/** PMULHW, PMULHUW: the upper halves of the products. */
+function highProducts(low: number, high: number): SimdEmitter {
+  return {
+    emit: (g, insn) => {
+      const c = g.code;
+      pushSource(g, insn);
+      c.set(TV0);
+      for (const opcode of [low, high]) {
+        c.get(g.xmm(insn.reg));
+        c.get(TV0);
+        c.simd(opcode);
+      }
+      shuffle(g, 2, [1, 3, 5, 7, 9, 11, 13, 15]);
+      c.set(g.xmm(insn.reg));
+    },
+  };
 }
-const SHIFTS: Record<number, Shift> = {
-  0x7102: { bits: 16, opcode: 141 },
-  0x7104: { bits: 16, opcode: 140, arithmetic: true },
-  0x7106: { bits: 16, opcode: 139 },
-  0x7202: { bits: 32, opcode: 173 },
-  0x7204: { bits: 32, opcode: 172, arithmetic: true },
-  0x7206: { bits: 32, opcode: 171 },
-  0x7302: { bits: 64, opcode: 205 },
-  0x7303: { bits: 128, opcode: 0, bytes: "right" },
-  0x7306: { bits: 64, opcode: 203 },
-  0x7307: { bits: 128, opcode: 0, bytes: "left" },
-};
-const SHIFT_GROUPS = new Set([P66 | 0x71, P66 | 0x72, P66 | 0x73]);
+define([P66 | 0xe5], highProducts(188, 189));
+define([P66 | 0xe4], highProducts(190, 191));
 
-function shiftOf(insn: Insn): Shift | undefined {
-  return SHIFTS[(insn.code & 0xff) << 8 | insn.reg];
-}
-
-function emitShift(g: Generator, insn: Insn): void {
-  const c = g.code, shift = shiftOf(insn)!, local = g.xmm(insn.rm);
-  let count = insn.imm & 0xff;
-  if (shift.bytes) {
-    count = Math.min(count, 16);
+/** PSADBW: differences of bytes, added in pairs three times. */
+define([P66 | 0xf6], {
+  emit: (g, insn) => {
+    const c = g.code, local = g.xmm(insn.reg);
+    pushSource(g, insn);
+    c.set(TV0);
     c.get(local);
-    constant(g, ZERO);
-    const lanes = Array.from({ length: 16 }, (_, i) => {
-      const from = shift.bytes === "right" ? i + count : i - count;
-      return from < 0 || from > 15 ? 16 : from;
-    });
-    shuffle(g, 1, lanes);
-  } else if (count >= shift.bits && !shift.arithmetic) constant(g, ZERO);
-  else {
+    c.get(TV0);
+    c.simd(115); // one of the two saturates to 0
+    c.get(TV0);
     c.get(local);
-    c.const(Math.min(count, shift.bits - 1));
-    c.simd(shift.opcode);
-  }
-  c.set(local);
-}
-define([...SHIFT_GROUPS], { emit: emitShift });
+    c.simd(115);
+    c.simd(80);
+    c.simd(125);
+    c.simd(127);
+    c.tee(TV0);
+    c.const(32);
+    c.simd(205);
+    c.get(TV0);
+    c.const(32);
+    c.simd(203);
+    c.const(32);
+    c.simd(205);
+    c.simd(206);
+    c.set(local);
+  },
+});
