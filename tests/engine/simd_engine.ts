@@ -10,7 +10,15 @@
 import type { StopReason } from "../../lib/engine/engine.ts";
 import { CR0_EM, CR0_NE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engine/soft/cpu.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
-import { ESP, RF, STATE_END, STATE_FPU_OPCODE, STATE_FPU_REGS, STATE_MXCSR, STATE_XMM } from "../../lib/engine/soft/state.ts";
+import {
+  ESP,
+  RF,
+  STATE_END,
+  STATE_FPU_OPCODE,
+  STATE_FPU_REGS,
+  STATE_MXCSR,
+  STATE_XMM,
+} from "../../lib/engine/soft/state.ts";
 import { GuestMemory } from "../../lib/memory.ts";
 import { hex, WITH_CODE } from "./case.ts";
 import { HLT, PAGE } from "./layout.ts";

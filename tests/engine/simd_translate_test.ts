@@ -53,7 +53,7 @@ Deno.test({
   ignore: !canRunNative(),
   async fn() {
     const seed = environment("LGUEST_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
-    const cases = environment("LGUEST_CASES") ?? 5 * BATCH * STATES;
+    const cases = environment("LGUEST_CASES") ?? 8 * BATCH * STATES;
     console.log(`LGUEST_SEED=${seed} LGUEST_CASES=${cases}`);
     const directory = Deno.makeTempDirSync();
     const found = new Map<string, string[]>();
