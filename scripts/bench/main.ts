@@ -98,7 +98,7 @@ async function runAll(contestants: readonly Contestant[], options: BenchOptions,
 function report(phases: readonly Phase[], all: readonly Runs[], options: BenchOptions): string {
   const notes = remarks(phases, all).map((line) => `- ${line}`);
   return [
-    `Best of ${options.runs} runs (median in parentheses), ${options.memory} MiB of memory each:`,
+    `Best of ${options.runs} runs (median in parentheses), ${options.memory} MiB of memory each; ${hostLoad()}:`,
     "",
     phaseTable(phases, all, "host"),
     "",
@@ -121,4 +121,10 @@ function extrasSection(all: readonly Runs[]): string[] {
     "RAM that are resident. Idle: the process's user and system time over 10 s at the shell's prompt. Echo: from a byte " +
     "written to the process's stdin to the shell's answer on its stdout, 50 times.",
   ];
+}
+
+/** A busy host makes times long and ratios rough; whoever reads them should know. */
+function hostLoad(): string {
+  const [load = 0] = Deno.loadavg();
+  return `${navigator.hardwareConcurrency} processors, load ${load.toFixed(1)} (a quiet host has about 1)`;
 }
