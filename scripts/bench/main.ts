@@ -74,6 +74,7 @@ async function findContestants(options: BenchOptions, image: Image): Promise<Con
       console.error(`Without ${name}: ${error.message}`);
     }
   }
+  if (found.length === 0) throw new GuestError("None of the machines can be run here");
   return found;
 }
 

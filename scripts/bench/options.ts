@@ -52,7 +52,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions {
   });
   const known = new Set(["runs", "memory", "machines", "phases", "output", "quick", "help"]);
   const unknown = args._[0] ?? Object.keys(args).find((name) => name !== "_" && !known.has(name));
-  if (unknown !== undefined) throw new GuestError(`Nothing is called "${unknown}" here\n${USAGE}`);
+  if (unknown !== undefined) throw new GuestError(`Nothing is called "${unknown}" here; --help tells what is`);
   return {
     runs: positiveInteger(args.runs, "runs"),
     memory: positiveInteger(args.memory, "memory"),
