@@ -22,12 +22,14 @@ import {
   STATE_CC_OP,
   STATE_CC_RES,
   STATE_CC_SRC,
+  STATE_CPL,
   STATE_EFLAGS,
   STATE_EIP,
   STATE_FPU_CONTROL,
   STATE_MXCSR,
   STATE_SEG_BASE,
   STATE_SEG_OPEN,
+  STATE_SELECTORS,
   STATE_SSE_READY,
   STATE_TLB_OFFSET,
   TLB,
@@ -96,7 +98,7 @@ export class Cpu {
   /** Model-specific registers that only have to remember what was written. */
   readonly msrs: Map<number, [low: number, high: number]> = new Map();
   /** Selectors of ES, CS, SS, DS, FS, GS. */
-  readonly selectors: Uint16Array = new Uint16Array(6);
+  readonly selectors: Uint16Array;
   /** Limits in bytes (inclusive), unsigned. */
   readonly limits: Uint32Array = new Uint32Array(6);
   /** Access words; 0 for a null selector. */
@@ -137,6 +139,7 @@ export class Cpu {
     this.u16 = new Uint16Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.view = new DataView(buffer);
+    this.selectors = new Uint16Array(buffer, STATE_SELECTORS, 6);
     this.mmu = new Mmu(this);
   }
 
@@ -428,6 +431,24 @@ export class Cpu {
     if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, false);
   }
 
+  /**
+   * Where `size` bytes (at most 4096) stand in shared memory, if the TLB allows the access to all of them at once.
+   *
+   * @returns an offset, or -1: use the other ways, which raise what must be raised
+   */
+  direct(address: number, size: number, write: boolean): number {
+    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
+    const tag = this.i32[(write ? I_TLB_WRITE : I_TLB_READ) + entry]!;
+    if (tag !== (address & ~0xfff) || ((address & 0xfff) + size) > 4096) return -1;
+    return (address + this.i32[I_TLB_ADDEND + entry]!) >>> 0;
+  }
+
+  /** As {@link direct} for a range at `offset` in the stack segment, if that needs no checks. */
+  directStack(offset: number, size: number, write: boolean): number {
+    if (this.i32[I_SEG_OPEN + SS] === 0 || this.stackMask !== -1) return -1;
+    return this.direct((this.i32[I_SEG_BASE + (SS << 1)]! + offset) | 0, size, write);
+  }
+
   // Memory operands.
 
   /** The memory operand's offset in its segment. */
@@ -595,6 +616,7 @@ export class Cpu {
     this.stackMask = this.accesses[SS]! & SEG_BIG ? -1 : 0xffff;
     this.flat = open && bases === 0 && this.codeSize === 4 && this.stackMask === -1;
     i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
+    i32[STATE_CPL >> 2] = this.cpl;
   }
 
   /** Let generated code return to the dispatcher at its next check. */

@@ -50,6 +50,10 @@ export const STATE_FPU_IP = 400;
 export const STATE_FPU_DP = 408;
 /** MXCSR, 4 bytes. */
 export const STATE_MXCSR = 416;
+/** Selectors of ES, CS, SS, DS, FS, GS, 2 bytes each. */
+export const STATE_SELECTORS = 424;
+/** Current privilege level, 4 bytes; a copy of `Cpu.cpl`. */
+export const STATE_CPL = 436;
 /** XMM0 … XMM15, 16 bytes each. */
 export const STATE_XMM = 512;
 /** End of the registers: what a snapshot of the CPU would copy. */

@@ -63,11 +63,11 @@ export function deliver(cpu: Cpu, vector: number, code: number, returnTo: number
   checkEntry(cpu, target, eip);
   const size = wide ? 4 : 2;
   const flags = cpu.flags;
-  const words = [flags, cpu.selectors[CS]!, returnTo];
+  const words = inner
+    ? [cpu.selectors[SS]!, cpu.reg(ESP), flags, cpu.selectors[CS]!, returnTo]
+    : [flags, cpu.selectors[CS]!, returnTo];
   if (code >= 0) words.push(code);
   if (inner) {
-    words.unshift(cpu.reg(ESP));
-    words.unshift(cpu.selectors[SS]!);
     pushInner(cpu, target.dpl, words, size, external);
   } else {
     pushSame(cpu, words, size);
@@ -79,6 +79,12 @@ export function deliver(cpu: Cpu, vector: number, code: number, returnTo: number
 
 function pushSame(cpu: Cpu, words: readonly number[], size: number): void {
   let esp = cpu.reg(ESP);
+  const bytes = words.length * 4;
+  const at = size === 4 ? cpu.directStack(esp - bytes | 0, bytes, true) : -1;
+  if (at >= 0) {
+    for (let i = 0; i < words.length; i++) cpu.view.setInt32(at + bytes - 4 * (i + 1), words[i]!, true);
+    return cpu.setReg(ESP, esp - bytes);
+  }
   cpu.probePushes(words.length, size);
   for (const word of words) {
     esp = (esp - size) & cpu.stackMask;
@@ -164,7 +170,11 @@ export function iret(cpu: Cpu, insn: Insn): void {
     return switchTask(cpu, back, TASK_IRET, cpu.eip + insn.length | 0);
   }
   const esp = cpu.reg(ESP);
-  const at = (n: number) => cpu.read(cpu.segmented(SS, (esp + n * size) & cpu.stackMask, size, false), size);
+  const direct = size === 4 ? cpu.directStack(esp, 20, false) : -1;
+  const at = (n: number) =>
+    direct >= 0
+      ? cpu.view.getInt32(direct + 4 * n, true)
+      : cpu.read(cpu.segmented(SS, (esp + n * size) & cpu.stackMask, size, false), size);
   const flags = at(2), selector = at(1) & 0xffff, eip = at(0); // in the order of the processor's page faults
   if (flags & VM && cpu.cpl === 0 && size === 4) cpu.gp(); // virtual-8086 mode does not exist here
   const rpl = selector & 3;

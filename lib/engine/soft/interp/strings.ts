@@ -8,37 +8,13 @@
 import type { Cpu } from "../cpu.ts";
 import { CC_SUB8 } from "../flags.ts";
 import type { Insn } from "../insn.ts";
-import {
-  DF,
-  EAX,
-  ECX,
-  EDI,
-  EDX,
-  ES,
-  ESI,
-  STATE_SEG_OPEN,
-  STATE_TLB_OFFSET,
-  TLB,
-  TLB_ADDEND,
-  TLB_READ,
-  TLB_WRITE,
-  ZF,
-} from "../state.ts";
+import { DF, EAX, ECX, EDI, EDX, ES, ESI, STATE_SEG_OPEN, ZF } from "../state.ts";
 import { extend } from "./alu.ts";
 import { checkPorts } from "./ports.ts";
 
-const DIRECT_NONE = -1;
-
-/** Offset in shared memory of `address` if its page is in the TLB for this access, else {@link DIRECT_NONE}. */
-function direct(cpu: Cpu, address: number, write: boolean): number {
-  const entry = (TLB + ((address >>> 7) & 0x1_ffe0) + cpu.i32[STATE_TLB_OFFSET >> 2]!) >> 2;
-  if (cpu.i32[entry + ((write ? TLB_WRITE : TLB_READ) >> 2)] !== (address & ~0xfff)) return DIRECT_NONE;
-  return (address + cpu.i32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
-}
-
-/** Whether a segment lets every access pass: else each element is checked. */
-function isOpen(cpu: Cpu, segment: number): boolean {
-  return cpu.i32[(STATE_SEG_OPEN >> 2) + segment] !== 0;
+/** Whether a segment is flat enough that no element of a page can be refused. */
+function isOpen(cpu: Cpu, seg: number): boolean {
+  return cpu.i32[(STATE_SEG_OPEN >> 2) + seg] !== 0;
 }
 
 function step(cpu: Cpu, insn: Insn): number {
@@ -101,7 +77,7 @@ function moveMany(cpu: Cpu, insn: Insn, count: number): number {
   if (!isOpen(cpu, insn.seg) || !isOpen(cpu, ES)) return 0;
   const size = insn.size, from = source(cpu, insn), to = destination(cpu, insn);
   const elements = Math.min(count, elementsOnPage(from, size), elementsOnPage(to, size));
-  const fromAt = direct(cpu, from, false), toAt = direct(cpu, to, true);
+  const fromAt = cpu.direct(from, size, false), toAt = cpu.direct(to, size, true);
   const bytes = elements * size;
   if (elements === 0 || fromAt < 0 || toAt < 0) return 0;
   if (toAt > fromAt && toAt < fromAt + bytes) return 0; // each element would be read after it was written
@@ -143,7 +119,7 @@ function storeMany(cpu: Cpu, insn: Insn, count: number): number {
   if (!isOpen(cpu, ES)) return 0;
   const size = insn.size, to = destination(cpu, insn);
   const elements = Math.min(count, elementsOnPage(to, size));
-  const at = direct(cpu, to, true);
+  const at = cpu.direct(to, size, true);
   if (elements === 0 || at < 0) return 0;
   const value = cpu.reg(EAX);
   const bytes = elements * size;

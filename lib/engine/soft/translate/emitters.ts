@@ -7,7 +7,23 @@
 import { CC_ADD8, CC_DEC8, CC_INC8, CC_SUB8, CC_UNIVERSAL } from "../flags.ts";
 import { type Insn, K_IMM, K_MEM, K_REG, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
-import { CS, DF, EAX, ECX, EDI, EDX, ESI, FS, RF, STATE_EFLAGS, VM } from "../state.ts";
+import {
+  CS,
+  DF,
+  EAX,
+  ECX,
+  EDI,
+  EDX,
+  ESI,
+  ESP,
+  FS,
+  IF,
+  RF,
+  STATE_CPL,
+  STATE_EFLAGS,
+  STATE_SELECTORS,
+  VM,
+} from "../state.ts";
 import { emitCondition, leave, pop, push } from "./emit_control.ts";
 import type { Generator } from "./generator.ts";
 import { IMPORT, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./locals.ts";
@@ -695,10 +711,49 @@ define("NOP", () => {});
 // The stack.
 
 define("PUSH", (g, insn) => {
+  if (insn.a === K_SREG) return pushSegment(g, insn);
   if (insn.a === K_IMM) return push(g, () => g.code.const(insn.imm));
   const local = g.destination(insn, T1);
   push(g, () => g.code.get(local));
-}, (insn) => insn.size === 4 && insn.a !== K_SREG);
+}, (insn) => insn.size === 4);
+
+/** Only the selector's 16 bits are written (Intel SDM volume 2, PUSH). */
+function pushSegment(g: Generator, insn: Insn): void {
+  const c = g.code;
+  c.const(0);
+  c.memory(W.I32_LOAD16_U, STATE_SELECTORS + 2 * insn.ar);
+  c.set(T0);
+  c.get(g.reg(ESP));
+  c.const(4);
+  c.byte(W.SUB);
+  c.tee(T2);
+  g.storeMemory(2, T0);
+  c.get(T2);
+  c.set(g.reg(ESP));
+}
+
+define("MOVFROMSEG", (g, insn) => {
+  g.code.const(0);
+  g.code.memory(W.I32_LOAD16_U, STATE_SELECTORS + 2 * insn.br);
+  g.code.set(T1);
+  g.setRegister(K_REG, insn.ar, insn.size, T1);
+}, (insn) => insn.a === K_REG && insn.br < 6);
+
+/** At CPL 0, which needs no look at IOPL. Clearing IF cannot let an interrupt in. */
+define("CLI", (g, insn) => {
+  const c = g.code;
+  g.tryQuick(insn, (giveUp) => {
+    c.const(0);
+    c.memory(W.I32_LOAD, STATE_CPL);
+    giveUp();
+    c.const(0);
+    c.const(0);
+    c.memory(W.I32_LOAD, STATE_EFLAGS);
+    c.const(~IF);
+    c.byte(W.AND);
+    c.memory(W.I32_STORE, STATE_EFLAGS);
+  });
+});
 
 define("POP", (g, insn) => {
   pop(g, T1);

@@ -34,7 +34,16 @@ import {
 } from "../state.ts";
 import { emitCondition, emitTerminator } from "./emit_control.ts";
 import { emitSimd } from "./emit_simd.ts";
-import { changedByInterpreter, type Effects, effectsOf, flagsNeeded, SLOT_FLAGS, SLOT_XMM } from "./effects.ts";
+import {
+  changedByInterpreter,
+  type Effects,
+  effectsOf,
+  FLAGS_KEEP,
+  FLAGS_SET,
+  flagsNeeded,
+  SLOT_FLAGS,
+  SLOT_XMM,
+} from "./effects.ts";
 import { EMITTERS } from "./emitters.ts";
 import { type Item, structure } from "./flow.ts";
 import type { Node, Region } from "./region.ts";
@@ -212,7 +221,19 @@ export class Generator {
       c.memory(W.I32_LOAD, STATE_BUDGET);
       c.set(L_BUDGET);
     }
-    this.#reload(this.#used);
+    this.#reload(this.#flagsWanted() ? this.#used : this.#used & ~(1 << SLOT_FLAGS));
+  }
+
+  /**
+   * Whether the flags must be in their locals at the start. While they are as in memory nothing stores them, so that
+   * only reading them, or changing a part of them, before they are set matters.
+   */
+  #flagsWanted(): boolean {
+    return this.#region.entries.some(({ index }) => {
+      if (this.#dirtyIn[index]! & 1 << SLOT_FLAGS) return true;
+      const first = this.#effects[index]!.find((e) => e.flags !== FLAGS_KEEP || e.readsFlags);
+      return first === undefined || first.flags !== FLAGS_SET || first.readsFlags;
+    });
   }
 
   /** Load slots from memory. */
@@ -542,6 +563,7 @@ export class Generator {
     this.#labels.pop();
     this.spill();
     this.#callInterpreter(insn);
+    if (insn.ends !== END_NONE) this.#returnIf();
     this.#reload(changedByInterpreter(insn) & this.#used);
     c.byte(W.END);
     this.#labels.pop();

@@ -11,7 +11,7 @@
 import type { Block, CodeCache, CodePage, Derived } from "../code_cache.ts";
 import type { Cpu } from "../cpu.ts";
 import { arithmeticFlags, auxiliary } from "../flags.ts";
-import { END_BRANCH, type Insn, K_CR } from "../insn.ts";
+import { END_BRANCH, type Insn, K_CR, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { IF, STATE_EIP, STATE_PAGE, TF } from "../state.ts";
 import { Generator } from "./generator.ts";
@@ -51,6 +51,7 @@ for (const name of ["INVLPG", "LGDT", "LMSW", "WRMSR"]) LEAVE[OP[name]!] = 1;
 
 /** Whether the dispatcher has to look after a system instruction before the next one is executed. */
 function mustLeave(cpu: Cpu, insn: Insn): boolean {
+  if (insn.a === K_SREG) return cpu.shadow || !cpu.flat;
   const pending = cpu.machine.interrupts.pending;
   if (cpu.shadow && !pending) cpu.shadow = false; // there is nothing to hold back
   return cpu.shadow || cpu.halted || !cpu.flat || insn.a === K_CR || LEAVE[insn.op] === 1 ||
