@@ -19,7 +19,13 @@ import { Oracle, oracleMissing } from "../tests/engine/native/oracle.ts";
 
 /** Cases of one round. */
 const INTEGER = 200_000, PROGRAMS = 500, OTHERS = 300_000;
-const SUITES = ["decoder_test.ts", "x87_oracle_test.ts", "simd_test.ts"];
+const SUITES = [
+  "decoder_test.ts",
+  "x87_oracle_test.ts",
+  "simd_test.ts",
+  "simd_translate_test.ts",
+  "simd_sequence_test.ts",
+];
 
 const minutes = Number(Deno.args[0] ?? 10);
 const first = Number(Deno.args[1] ?? Date.now() % 1_000_000);

@@ -39,7 +39,8 @@ export class Random {
   }
 }
 
-const SINGLES = [
+/** Singles at the edges, as bits. */
+export const SINGLES: readonly number[] = [
   0x0000_0000,
   0x0000_0001,
   0x0000_0002,
@@ -80,7 +81,8 @@ const SINGLES = [
   0x3380_0000,
 ];
 
-const DOUBLES: readonly (readonly [high: number, low: number])[] = [
+/** Doubles at the edges, as bits. */
+export const DOUBLES: readonly (readonly [high: number, low: number])[] = [
   [0, 0],
   [0, 1],
   [0, 3],
