@@ -383,6 +383,17 @@ export class Mmu {
     this.physWrite(physical >>> 0, 4, value);
   }
 
+  /**
+   * Where `size` bytes stand in shared memory, if the TLB lets a supervisor read them all at once.
+   *
+   * @returns an offset, or -1: use {@link readSystem}
+   */
+  directSystem(address: number, size: number): number {
+    const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2;
+    if (this.#i32[at + (TLB_READ >> 2)] !== (address & ~0xfff) || (address & 0xfff) + size > 4096) return -1;
+    return (address + this.#i32[at + (TLB_ADDEND >> 2)]!) >>> 0;
+  }
+
   /** Read as supervisor whatever the CPL (descriptor tables, TSS); 4 bytes signed. */
   readSystem(address: number, size: number): number {
     const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2;

@@ -34,7 +34,9 @@ export function findDescriptor(cpu: Cpu, selector: number): Descriptor | undefin
   if (selector & 4 && cpu.ldt.access === 0) return undefined;
   if ((selector | 7) > table.limit) return undefined;
   const address = table.base + (selector & 0xfff8) | 0;
-  const low = cpu.mmu.readSystem(address, 4), high = cpu.mmu.readSystem(address + 4 | 0, 4);
+  const host = cpu.mmu.directSystem(address, 8);
+  const low = host >= 0 ? cpu.view.getInt32(host, true) : cpu.mmu.readSystem(address, 4);
+  const high = host >= 0 ? cpu.view.getInt32(host + 4, true) : cpu.mmu.readSystem(address + 4 | 0, 4);
   const place = selector >> 3 & (RECENT - 1);
   const known = recent[place];
   if (known && known.selector === selector && known.address === address && known.low === low && known.high === high) {
@@ -100,6 +102,9 @@ export function checkStackSegment(cpu: Cpu, d: Descriptor, rpl: number, cpl: num
   if (!(d.access & SEG_PRESENT)) cpu.raise(STACK, selector);
 }
 
+/** Access bits that tell a present, writable data segment. */
+const ORDINARY = SEG_PRESENT | SEG_CODE_OR_DATA | SEG_CODE | SEG_RW, ORDINARY_DATA = ORDINARY & ~SEG_CODE;
+
 /** MOV or POP to ES, SS, DS, FS, GS. */
 export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
   if ((cpu.cr0 & CR0_PE) === 0) {
@@ -117,6 +122,10 @@ export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
   else {
     const d = readDescriptor(cpu, selector);
     const error = selector & 0xfffc;
+    if ((d.access & ORDINARY) === ORDINARY_DATA && Math.max(selector & 3, cpu.cpl) <= d.dpl) { // nearly always
+      cacheSegment(cpu, seg, selector, d);
+      return cpu.updateFlat();
+    }
     if (!(d.access & SEG_CODE_OR_DATA) || (d.access & (SEG_CODE | SEG_RW)) === SEG_CODE) cpu.raise(GP, error);
     const conforming = (d.access & (SEG_CODE | SEG_CONFORMING)) === (SEG_CODE | SEG_CONFORMING);
     if (!conforming && Math.max(selector & 3, cpu.cpl) > d.dpl) cpu.raise(GP, error);

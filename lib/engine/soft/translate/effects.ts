@@ -117,7 +117,7 @@ export function effectsOf(insn: Insn): Effects {
   const a = operandBit(insn.a, insn.ar), b = operandBit(insn.b, insn.br);
   const shift = (meta & M_SHIFT) !== 0;
   const byCl = insn.c === K_REG || insn.b === K_NONE && (shift || op === ROL || op === ROR);
-  let writes = implied;
+  let writes = insn.rep === 0 ? implied : implied | 1 << ECX;
   if (meta & M_WRITES_A) writes |= a;
   if (meta & M_WRITES_B) writes |= b;
   let flags = meta & M_SET ? FLAGS_SET : meta & M_PART ? FLAGS_PART : FLAGS_KEEP;

@@ -777,7 +777,7 @@ define("PUSHF", (g) => {
   push(g, () => c.get(T1));
 }, (insn) => insn.size === 4);
 
-// Strings without a repeat prefix.
+// Strings.
 
 const single = (insn: Insn) => insn.rep === 0 && insn.addrSize === 4 && insn.seg < FS && insn.seg !== CS;
 
@@ -810,18 +810,111 @@ define("LODS", (g, insn) => {
 }, single);
 
 define("STOS", (g, insn) => {
+  if (insn.rep !== 0) return repeatStore(g, insn);
   g.code.get(g.reg(EDI));
   g.storeMemory(insn.size, g.reg(EAX));
   advance(g, EDI, insn.size);
-}, single);
+}, (insn) => single(insn) || (repeated(insn) && insn.size === 4));
 
 define("MOVS", (g, insn) => {
+  if (insn.rep !== 0) return repeatMove(g, insn);
   element(g, ESI, insn.size, T1);
   g.code.get(g.reg(EDI));
   g.storeMemory(insn.size, T1);
   advance(g, ESI, insn.size);
   advance(g, EDI, insn.size);
-}, single);
+}, (insn) => single(insn) || repeated(insn));
+
+/** REP forms that have a quick way. */
+const repeated = (insn: Insn) => insn.rep === 0xf3 && insn.addrSize === 4 && insn.seg < FS && insn.seg !== CS;
+
+/** The number of bytes of a forward REP on one page goes into T0; anything longer, or backward, gives up. */
+function repeatLength(g: Generator, insn: Insn, giveUp: () => void): void {
+  const c = g.code;
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_EFLAGS);
+  c.const(DF);
+  c.byte(W.AND);
+  giveUp();
+  c.get(g.reg(ECX));
+  c.const(4096);
+  c.byte(W.GE_U);
+  giveUp();
+  c.get(g.reg(ECX));
+  c.const(insn.size >> 1);
+  c.byte(W.SHL);
+  c.set(T0);
+}
+
+/** Host address for T0 bytes from an index register, all on one page that the TLB knows, into a local. */
+function repeatHost(g: Generator, register: number, write: boolean, into: number, giveUp: () => void): void {
+  const c = g.code;
+  c.get(g.reg(register));
+  c.const(0xfff);
+  c.byte(W.AND);
+  c.get(T0);
+  c.byte(W.ADD);
+  c.const(4096);
+  c.byte(W.GT_U);
+  giveUp();
+  c.get(g.reg(register));
+  g.pushMiss(1, write);
+  giveUp();
+  g.pushHost();
+  c.set(into);
+}
+
+function addLength(g: Generator, register: number): void {
+  g.code.get(g.reg(register));
+  g.code.get(T0);
+  g.code.byte(W.ADD);
+  g.code.set(g.reg(register));
+}
+
+function repeatMove(g: Generator, insn: Insn): void {
+  const c = g.code;
+  g.tryQuick(insn, (giveUp) => {
+    repeatLength(g, insn, giveUp);
+    repeatHost(g, ESI, false, T1, giveUp);
+    repeatHost(g, EDI, true, T2, giveUp);
+    c.get(T2); // copying onto itself a little further on repeats what was just written
+    c.get(T1);
+    c.byte(W.SUB);
+    c.get(T0);
+    c.byte(W.LT_U);
+    giveUp();
+    c.get(T2);
+    c.get(T1);
+    c.get(T0);
+    c.bulk(10, 2); // memory.copy
+    addLength(g, ESI);
+    addLength(g, EDI);
+    c.const(0);
+    c.set(g.reg(ECX));
+  });
+}
+
+/** Stores of doublewords whose bytes are all the same, zeros above all. */
+function repeatStore(g: Generator, insn: Insn): void {
+  const c = g.code;
+  g.tryQuick(insn, (giveUp) => {
+    c.get(g.reg(EAX));
+    c.const(8);
+    c.byte(W.ROTL);
+    c.get(g.reg(EAX));
+    c.byte(W.NE);
+    giveUp();
+    repeatLength(g, insn, giveUp);
+    repeatHost(g, EDI, true, T2, giveUp);
+    c.get(T2);
+    c.get(g.reg(EAX));
+    c.get(T0);
+    c.bulk(11, 1); // memory.fill
+    addLength(g, EDI);
+    c.const(0);
+    c.set(g.reg(ECX));
+  });
+}
 
 define("SCAS", (g, insn) => {
   element(g, EDI, insn.size, T1);

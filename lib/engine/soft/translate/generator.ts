@@ -737,7 +737,13 @@ export class Generator {
     c.byte(W.NE);
   }
 
-  #pushHost(): void {
+  /** With an address on the stack: leave 1 on it if the TLB misses. */
+  pushMiss(size: number, write: boolean): void {
+    this.#missesTlb(size, write ? TLB_WRITE : TLB_READ);
+  }
+
+  /** After {@link pushMiss} has found a page: push the host address. */
+  pushHost(): void {
     const c = this.code;
     c.get(L_ENTRY_AT);
     c.memory(W.I32_LOAD, TLB + TLB_ADDEND);
@@ -756,7 +762,7 @@ export class Generator {
     c.const(this.#insn.offset);
     c.call(size === 4 ? IMPORT.READ32 : size === 2 ? IMPORT.READ16 : IMPORT.READ8);
     c.byte(W.ELSE);
-    this.#pushHost();
+    this.pushHost();
     c.memory(size === 4 ? W.I32_LOAD : size === 2 ? W.I32_LOAD16_U : W.I32_LOAD8_U, 0);
     c.byte(W.END);
   }
@@ -770,7 +776,7 @@ export class Generator {
     this.openIf();
     this.leaveHere();
     this.closeIf();
-    this.#pushHost();
+    this.pushHost();
     fast();
   }
 
@@ -780,7 +786,7 @@ export class Generator {
     this.openIf();
     this.leaveHere();
     this.closeIf();
-    this.#pushHost();
+    this.pushHost();
   }
 
   /** With an address on the stack: store a local's 1, 2 or 4 bytes there. */
@@ -792,7 +798,7 @@ export class Generator {
     this.spill();
     this.#callWrite(size, value);
     c.byte(W.ELSE);
-    this.#pushHost();
+    this.pushHost();
     c.get(value);
     c.memory(size === 4 ? W.I32_STORE : size === 2 ? W.I32_STORE16 : W.I32_STORE8, 0);
     c.byte(W.END);
@@ -818,7 +824,7 @@ export class Generator {
     c.const(this.#insn.offset);
     c.call(size === 4 ? IMPORT.MODIFY32 : size === 2 ? IMPORT.MODIFY16 : IMPORT.MODIFY8);
     c.byte(W.ELSE);
-    this.#pushHost();
+    this.pushHost();
     c.tee(L_HOST);
     c.memory(size === 4 ? W.I32_LOAD : size === 2 ? W.I32_LOAD16_U : W.I32_LOAD8_U, 0);
     c.byte(W.END);

@@ -137,6 +137,13 @@ export class Code {
     this.unsigned(offset);
   }
 
+  /** A bulk memory instruction (prefix FC) on memory 0: `memory.copy` has two memory indices, `memory.fill` one. */
+  bulk(opcode: number, indices: number): void {
+    this.byte(0xfc);
+    this.unsigned(opcode);
+    for (let i = 0; i < indices; i++) this.byte(0);
+  }
+
   /** `call`. */
   call(func: number): void {
     this.byte(0x10);
