@@ -83,15 +83,15 @@ function pairsOf(form: Form): (readonly [Edge, Edge])[] {
 /** Upper and lower half of a double, or twice a single. */
 type Edge = readonly [number, number];
 
-/** Records of one floating-point instruction on XMM1 and XMM2 with the same pair of edges in all lanes. */
+/** Records of one floating-point instruction on XMM1 and XMM2 with the same pair of edges in all lanes, each twice. */
 function makePairs(form: Form, random: Random): Uint8Array<ArrayBuffer> {
-  const pairs = pairsOf(form), records = new Uint8Array(pairs.length * RECORD);
+  const pairs = pairsOf(form).flatMap((pair) => [pair, pair]), records = new Uint8Array(pairs.length * RECORD);
   const bytes = [[], [0x66], [0xf3], [0xf2]][form.prefix]!.concat(0x0f, form.opcode, 0xca);
   if (form.immediate) bytes.push(random.below(8));
   pairs.forEach((pair, i) => {
     const view = new DataView(records.buffer, i * RECORD, RECORD);
     fillCase({ form, bytes, memory: false, reg: 1, rm: 2 }, view, random);
-    view.setUint32(R_MXCSR, 0x1fa0, true);
+    view.setUint32(R_MXCSR, i % 2 ? 0x1fa0 : 0x1f80, true); // PE, or not yet
     view.setUint16(R_CONTROL, 0x37f, true);
     view.setUint16(R_STATUS, 0, true);
     pair.forEach(([high, low], n) => {

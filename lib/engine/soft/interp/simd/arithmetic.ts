@@ -98,7 +98,7 @@ function inexactSingle(op: number, a: number, b: number, result: number): boolea
     case MUL:
       return a * b !== result;
     case DIV:
-      return result * b !== a;
+      return result !== 0 && result * b !== a; // zero divided by infinity is exact
     case SQRT:
       return result * result !== b;
     default:
