@@ -2,50 +2,20 @@
  * What an instruction touches, as far as the generator must know before it emits code: which registers it reads and
  * writes, what it does to the flags, and whether somebody may look at the state in the middle of it.
  *
- * Registers are numbered slots, one bit each: 0 to 7 general registers, 8 the lazy flags, 9 to 16 XMM0 to XMM7.
+ * Enters: an instruction. Leaves: its {@link Effects}. Read next: `slots.ts` (how registers are numbered),
+ * `analysis.ts` (who asks).
  *
  * @module
  */
 import { END_BRANCH, type Insn, K_HIGH, K_NONE, K_REG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { CS, EAX, EBP, ECX, EDI, EDX, ESI, ESP } from "../state.ts";
-import { isPlainBranch } from "./region.ts";
-import { EMITTERS } from "./emitters.ts";
 import { isNativeSimd, simdEffects } from "./emit_simd.ts";
+import { EMITTERS } from "./emitters.ts";
+import { isPlainBranch } from "./region.ts";
+import { addressBits, type Effects, FLAGS_KEEP, FLAGS_PART, FLAGS_SET, SLOT_FLAGS } from "./slots.ts";
 
 const ROL = OP.ROL!, ROR = OP.ROR!, SIMD = OP.SIMD!;
-
-/** Slot of the lazy flags. */
-export const SLOT_FLAGS = 8;
-/** Slot of XMM0. */
-export const SLOT_XMM = 9;
-/** All general registers. */
-export const GENERAL = 0xff;
-/** All XMM registers. */
-export const ALL_XMM = 0xff << SLOT_XMM;
-
-/** Flags are untouched. */
-export const FLAGS_KEEP = 0;
-/** All six are overwritten. */
-export const FLAGS_SET = 1;
-/** Some are kept, or all under a condition. */
-export const FLAGS_PART = 2;
-
-/** See the module's text. */
-export interface Effects {
-  /** Slots that are read or written: they must be loaded. */
-  readonly uses: number;
-  /** Slots that are written. */
-  readonly writes: number;
-  /** `FLAGS_*`. */
-  readonly flags: number;
-  /** It reads flags itself. */
-  readonly readsFlags: boolean;
-  /** It may fault, or the interpreter executes it: then the state must be exact. */
-  readonly observes: boolean;
-  /** The interpreter executes it, on the state in memory. */
-  readonly interpreted: boolean;
-}
 
 /** Facts about operations, one bit each, indexed by `OP`. */
 const M_WRITES_A = 1,
@@ -90,12 +60,7 @@ implicit(1 << EAX | 1 << EDI, "STOS SCAS");
 implicit(1 << EAX | 1 << ESI, "LODS");
 
 function operandBit(kind: number, register: number): number {
-  return kind === K_REG ? 1 << register : kind === K_HIGH ? 1 << register : 0;
-}
-
-/** The general registers of a memory operand's address. */
-export function addressBits(insn: Insn): number {
-  return (insn.base >= 0 ? 1 << insn.base : 0) | (insn.index >= 0 ? 1 << insn.index : 0);
+  return kind === K_REG || kind === K_HIGH ? 1 << register : 0;
 }
 
 /** Whether the generator can express it; otherwise the interpreter executes it in place. */
@@ -142,36 +107,3 @@ const INTERPRETED: Effects = {
   observes: true,
   interpreted: true,
 };
-
-/** Slots that the interpreter may change when it executes this instruction: they are loaded again after it. */
-export function changedByInterpreter(insn: Insn): number {
-  if (insn.op === OP.SIMD) {
-    const opcode = insn.code & 0xff;
-    const general = opcode === 0x7e || opcode === 0xd7 || opcode === 0x50 || opcode === 0xc5 ||
-      (opcode >= 0x2c && opcode <= 0x2d);
-    return ALL_XMM | (general ? GENERAL : 0) | (opcode === 0x2e || opcode === 0x2f ? 1 << SLOT_FLAGS : 0);
-  }
-  if (insn.op === OP.X87) {
-    const modrm = insn.code & 0xff, escape = insn.code >> 8;
-    if (escape === 7 && modrm === 0xe0) return 1 << EAX;
-    return (escape === 3 || escape === 7) && modrm >= 0xe8 && modrm < 0xf8 ? 1 << SLOT_FLAGS : 0;
-  }
-  return GENERAL | 1 << SLOT_FLAGS | (insn.op === OP.FXRSTOR ? ALL_XMM : 0);
-}
-
-/** Whether the flags must be right after each instruction of a node, given whether they must be behind it. */
-export function flagsNeeded(
-  insns: readonly Insn[],
-  effects: readonly Effects[],
-  liveOut: boolean,
-): [boolean[], boolean] {
-  const needed = new Array<boolean>(insns.length);
-  let live = liveOut;
-  for (let i = insns.length - 1; i >= 0; i--) {
-    const e = effects[i]!;
-    needed[i] = live;
-    if (e.flags === FLAGS_SET) live = false;
-    if (e.readsFlags || e.observes) live = true;
-  }
-  return [needed, live];
-}

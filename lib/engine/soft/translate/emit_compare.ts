@@ -6,7 +6,7 @@
  */
 import { CC_UNIVERSAL } from "../flags.ts";
 import type { Insn } from "../insn.ts";
-import type { Generator } from "./generator.ts";
+import type { Emission } from "./emission.ts";
 import { L_RES, L_SRC, TF0, TF1, TS0, TS1, TV0 } from "./locals.ts";
 import { compareLanes, notNumber, pushDenormal, requireOperands } from "./simd_checks.ts";
 import {
@@ -29,7 +29,7 @@ import { W } from "./wasm.ts";
 export const COMPARISONS: (SimdEmitter | undefined)[] = [];
 
 /** Give up if a scratch local is denormal or NaN. */
-function requireScalars(g: Generator, locals: readonly number[], giveUp: GiveUp): void {
+function requireScalars(g: Emission, locals: readonly number[], giveUp: GiveUp): void {
   for (const local of locals) {
     pushDenormal(g, local);
     giveUp();
@@ -79,7 +79,7 @@ COMPARISONS[0x2e] = COMPARISONS[0x2f] = comparison(false);
  * An operation on two vectors whose operands must be numbers: the destination from {@link TV0}, which holds the rm
  * operand, and the destination.
  */
-function packed(double: boolean, operate: (g: Generator, insn: Insn) => void): SimdEmitter {
+function packed(double: boolean, operate: (g: Emission, insn: Insn) => void): SimdEmitter {
   return {
     emit: (g, insn) => {
       const c = g.code, first = g.xmm(insn.reg);
@@ -96,7 +96,7 @@ function packed(double: boolean, operate: (g: Generator, insn: Insn) => void): S
 }
 
 /** As {@link packed} for the lowest lane alone: the others stay. */
-function scalar(double: boolean, operate: (g: Generator, insn: Insn) => void): SimdEmitter {
+function scalar(double: boolean, operate: (g: Emission, insn: Insn) => void): SimdEmitter {
   return {
     emit: (g, insn) => {
       const c = g.code, size = double ? 8 : 4, first = g.xmm(insn.reg);
@@ -120,7 +120,7 @@ function scalar(double: boolean, operate: (g: Generator, insn: Insn) => void): S
 }
 
 /** WebAssembly's pseudo-minimum and -maximum, with the operands exchanged, treat zeros as SSE does. */
-function extreme(opcode: number): (g: Generator, insn: Insn) => void {
+function extreme(opcode: number): (g: Emission, insn: Insn) => void {
   return (g, insn) => {
     g.code.get(TV0);
     g.code.get(g.xmm(insn.reg));
@@ -131,7 +131,7 @@ function extreme(opcode: number): (g: Generator, insn: Insn) => void {
 /** CMPccPS and the like: EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD of numbers. */
 const PREDICATES = ["equal", "less", "atMost", undefined, "notEqual", "atLeast", "greater", undefined] as const;
 
-function toMask(double: boolean): (g: Generator, insn: Insn) => void {
+function toMask(double: boolean): (g: Emission, insn: Insn) => void {
   return (g, insn) => {
     const predicate = PREDICATES[insn.imm & 7];
     if (!predicate) return constant(g, (insn.imm & 7) === 3 ? ZERO : ZERO.map(() => 0xff));

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Insn } from "../insn.ts";
-import type { Generator } from "./generator.ts";
+import type { Emission } from "./emission.ts";
 import { T1, TF0, TF1, TS0, TS1, TV0, TV1 } from "./locals.ts";
+import { loadMemory, pushLinear } from "./memory_access.ts";
 import {
   compareLanes,
   notAll,
@@ -36,10 +37,10 @@ import { W } from "./wasm.ts";
 /** Conversions by {@link Insn.code}. */
 export const CONVERSIONS: (SimdEmitter | undefined)[] = [];
 
-function pushGeneral(g: Generator, insn: Insn): void {
+function pushGeneral(g: Emission, insn: Insn): void {
   if (!insn.mem) return g.code.get(g.reg(insn.rm));
-  g.pushLinear(insn);
-  g.load(4);
+  pushLinear(g, insn);
+  loadMemory(g, 4);
 }
 
 CONVERSIONS[PF2 | 0x2a] = { // CVTSI2SD: always exact
@@ -147,7 +148,7 @@ CONVERSIONS[0x5a] = { // CVTPS2PD: exact
 };
 
 /** A conversion of the 16 bytes in {@link TV0}, which may be inexact, that checks its operands itself. */
-function packed(check: (g: Generator, giveUp: GiveUp) => void, opcode: number): SimdEmitter {
+function packed(check: (g: Emission, giveUp: GiveUp) => void, opcode: number): SimdEmitter {
   return {
     emit: (g, insn) => {
       const c = g.code;

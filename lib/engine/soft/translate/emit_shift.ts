@@ -4,7 +4,7 @@
  * @module
  */
 import type { Insn } from "../insn.ts";
-import type { Generator } from "./generator.ts";
+import type { Emission } from "./emission.ts";
 import { constant, P66, pushSource, shuffle, type SimdEmitter, ZERO } from "./simd_operands.ts";
 import { T64A } from "./locals.ts";
 import { W } from "./wasm.ts";
@@ -40,7 +40,7 @@ export function shiftOf(insn: Insn): Shift | undefined {
   return IMMEDIATE[(insn.code & 0xff) << 8 | insn.reg];
 }
 
-function emitShift(g: Generator, insn: Insn): void {
+function emitShift(g: Emission, insn: Insn): void {
   const c = g.code, shift = shiftOf(insn)!, local = g.xmm(insn.rm);
   let count = insn.imm & 0xff;
   if (shift.bytes) {

@@ -5,12 +5,13 @@
  * @module
  */
 import type { Insn } from "../insn.ts";
-import { addressBits, type Effects, FLAGS_KEEP, FLAGS_SET, SLOT_FLAGS, SLOT_XMM } from "./effects.ts";
+import { loadMemory, loadWide, pushHostForStore, pushLinear, storeMemory } from "./memory_access.ts";
+import { addressBits, type Effects, FLAGS_KEEP, FLAGS_SET, SLOT_FLAGS, SLOT_XMM } from "./slots.ts";
 import { COMPARISONS } from "./emit_compare.ts";
 import { CONVERSIONS } from "./emit_convert.ts";
 import { ARITHMETIC } from "./emit_float.ts";
 import { SHIFT_GROUPS, shiftOf, SHIFTS } from "./emit_shift.ts";
-import type { Generator } from "./generator.ts";
+import type { Emission } from "./emission.ts";
 import { T0, T1, TV0 } from "./locals.ts";
 import {
   constant,
@@ -74,7 +75,7 @@ export function simdEffects(insn: Insn): Effects {
 }
 
 /** Emit it. */
-export function emitSimd(g: Generator, insn: Insn): void {
+export function emitSimd(g: Emission, insn: Insn): void {
   g.needSse();
   TABLE[insn.code]!.emit(g, insn);
 }
@@ -105,13 +106,13 @@ const store = (aligned: boolean, mem?: true): SimdEmitter => ({
       c.set(g.xmm(insn.rm));
       return;
     }
-    g.pushLinear(insn);
+    pushLinear(g, insn);
     if (aligned) {
       c.set(T0);
       requireAlignment(g);
       c.get(T0);
     }
-    g.pushHostForStore(16);
+    pushHostForStore(g, 16);
     c.get(g.xmm(insn.reg));
     c.simdMemory(11, 0);
   },
@@ -136,10 +137,10 @@ const loadScalar = (size: 4 | 8): SimdEmitter => ({
 define([PF2 | 0x10], loadScalar(8));
 define([PF3 | 0x10], loadScalar(4));
 
-function storeLane(g: Generator, insn: Insn, size: 4 | 8, lane: number): void {
+function storeLane(g: Emission, insn: Insn, size: 4 | 8, lane: number): void {
   const c = g.code;
-  g.pushLinear(insn);
-  g.pushHostForStore(size);
+  pushLinear(g, insn);
+  pushHostForStore(g, size);
   c.get(g.xmm(insn.reg));
   c.simdMemory(size === 8 ? 91 : 90, 0);
   c.byte(lane);
@@ -185,8 +186,8 @@ define([P66 | 0x6e], {
     const c = g.code;
     constant(g, ZERO);
     if (insn.mem) {
-      g.pushLinear(insn);
-      g.load(4);
+      pushLinear(g, insn);
+      loadMemory(g, 4);
     } else c.get(g.reg(insn.rm));
     c.simd(28);
     c.byte(0);
@@ -203,8 +204,8 @@ define([P66 | 0x7e], {
     c.byte(0);
     c.set(insn.mem ? T1 : g.reg(insn.rm));
     if (!insn.mem) return;
-    g.pushLinear(insn);
-    g.storeMemory(4, T1);
+    pushLinear(g, insn);
+    storeMemory(g, 4, T1);
   },
 });
 
@@ -216,8 +217,8 @@ function loadHalf(lanes: readonly [number, number], fromRegister: readonly [numb
       const c = g.code;
       c.get(g.xmm(insn.reg));
       if (insn.mem) {
-        g.pushLinear(insn);
-        g.loadWide(8, () => c.simdMemory(93, 0));
+        pushLinear(g, insn);
+        loadWide(g, 8, () => c.simdMemory(93, 0));
       } else c.get(g.xmm(insn.rm));
       shuffle(g, 8, insn.mem ? lanes : fromRegister!);
       c.set(g.xmm(insn.reg));
@@ -400,8 +401,8 @@ define([P66 | 0xc4], {
     const c = g.code;
     c.get(g.xmm(insn.reg));
     if (insn.mem) {
-      g.pushLinear(insn);
-      g.load(2);
+      pushLinear(g, insn);
+      loadMemory(g, 2);
     } else c.get(g.reg(insn.rm));
     c.simd(26);
     c.byte(insn.imm & 7);

@@ -24,14 +24,28 @@ import {
   STATE_SELECTORS,
   VM,
 } from "../state.ts";
-import { emitCondition, leave, pop, push } from "./emit_control.ts";
-import type { Generator } from "./generator.ts";
+import { emitCondition, pushCarry } from "./emit_condition.ts";
+import { leave, pop, push } from "./emit_control.ts";
+import type { Emission } from "./emission.ts";
+import {
+  pushAuxiliary,
+  pushLazyFlags,
+  setAuxiliary,
+  setFlags,
+  setLogicFlags,
+  setOperation,
+  setResult,
+  setUniversalFlags,
+  unfoldFlags,
+} from "./flag_state.ts";
 import { IMPORT, L_SRC, T0, T1, T2, T3, T64A, T64B } from "./locals.ts";
+import { loadMemory, pushHost, pushMiss, pushOffset, storeMemory } from "./memory_access.ts";
+import { assign, destination, modify, pushRegister, setRegister, source, store } from "./operands.ts";
 import { W } from "./wasm.ts";
 
 /** How one operation is emitted. */
 export interface Emitter {
-  readonly emit: (g: Generator, insn: Insn) => void;
+  readonly emit: (g: Emission, insn: Insn) => void;
   /** Forms that it can express; all if left out. */
   readonly accepts?: (insn: Insn) => boolean;
 }
@@ -47,7 +61,7 @@ function log2(size: number): number {
   return size >> 1;
 }
 
-function binary(c: Generator["code"], a: number, b: number, opcode: number, result: number): void {
+function binary(c: Emission["code"], a: number, b: number, opcode: number, result: number): void {
   c.get(a);
   c.get(b);
   c.byte(opcode);
@@ -58,44 +72,44 @@ function binary(c: Generator["code"], a: number, b: number, opcode: number, resu
 
 for (const [name, opcode, cc] of [["ADD", W.ADD, CC_ADD8], ["SUB", W.SUB, CC_SUB8]] as const) {
   define(name, (g, insn) => {
-    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    const b = source(g, insn, T1), a = modify(g, insn, T0);
     binary(g.code, a, b, opcode, T2);
-    g.setFlags(cc + log2(insn.size), T2, b, a);
-    g.store(insn, T2);
+    setFlags(g, cc + log2(insn.size), T2, b, a);
+    store(g, insn, T2);
   });
 }
 
 for (const [name, opcode] of [["AND", W.AND], ["OR", W.OR], ["XOR", W.XOR]] as const) {
   define(name, (g, insn) => {
-    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    const b = source(g, insn, T1), a = modify(g, insn, T0);
     binary(g.code, a, b, opcode, T2);
-    g.setLogicFlags(T2, insn.size);
-    g.store(insn, T2);
+    setLogicFlags(g, T2, insn.size);
+    store(g, insn, T2);
   });
 }
 
 define("CMP", (g, insn) => {
-  const b = g.source(insn, T1), a = g.destination(insn, T0);
+  const b = source(g, insn, T1), a = destination(g, insn, T0);
   binary(g.code, a, b, W.SUB, T2);
-  g.setFlags(CC_SUB8 + log2(insn.size), T2, b, a);
+  setFlags(g, CC_SUB8 + log2(insn.size), T2, b, a);
 });
 
 define("TEST", (g, insn) => {
-  const b = g.source(insn, T1), a = g.destination(insn, T0);
+  const b = source(g, insn, T1), a = destination(g, insn, T0);
   binary(g.code, a, b, W.AND, T2);
-  g.setLogicFlags(T2, insn.size);
+  setLogicFlags(g, T2, insn.size);
 });
 
 define("ADC", (g, insn) => withCarry(g, insn, W.ADD));
 define("SBB", (g, insn) => withCarry(g, insn, W.SUB));
 
-function withCarry(g: Generator, insn: Insn, opcode: number): void {
+function withCarry(g: Emission, insn: Insn, opcode: number): void {
   const c = g.code;
-  const b = g.source(insn, T1), a = g.modify(insn, T0);
+  const b = source(g, insn, T1), a = modify(g, insn, T0);
   c.get(a);
   c.get(b);
   c.byte(opcode);
-  g.pushCarry();
+  pushCarry(g);
   c.byte(opcode);
   c.set(T2);
   if (g.flagsNeeded) {
@@ -119,19 +133,19 @@ function withCarry(g: Generator, insn: Insn, opcode: number): void {
     c.byte(W.AND);
     c.byte(W.OR);
     carriesToAuxiliary(g, insn.size);
-    g.setUniversalFlags(T2, insn.size);
+    setUniversalFlags(g, T2, insn.size);
   }
-  g.store(insn, T2);
+  store(g, insn, T2);
 }
 
-function binary2(c: Generator["code"], a: number, b: number, opcode: number): void {
+function binary2(c: Emission["code"], a: number, b: number, opcode: number): void {
   c.get(a);
   c.get(b);
   c.byte(opcode);
 }
 
 /** The vector of carries on the stack becomes the auxiliary word, as `carries` in `../flags.ts`. */
-function carriesToAuxiliary(g: Generator, size: number): void {
+function carriesToAuxiliary(g: Emission, size: number): void {
   const c = g.code;
   if (size === 4) {
     c.const(0xc000_0008 | 0);
@@ -152,23 +166,23 @@ function carriesToAuxiliary(g: Generator, size: number): void {
 for (const [name, by, cc] of [["INC", 1, CC_INC8], ["DEC", -1, CC_DEC8]] as const) {
   define(name, (g, insn) => {
     const c = g.code;
-    const a = g.modify(insn, T0);
+    const a = modify(g, insn, T0);
     c.get(a);
     c.const(by);
     c.byte(W.ADD);
     c.set(T2);
     if (g.flagsNeeded) {
-      g.pushCarry();
+      pushCarry(g);
       c.set(T1);
-      g.setFlags(cc + log2(insn.size), T2, T1);
+      setFlags(g, cc + log2(insn.size), T2, T1);
     }
-    g.store(insn, T2);
+    store(g, insn, T2);
   });
 }
 
 define("NEG", (g, insn) => {
   const c = g.code;
-  const a = g.modify(insn, T0);
+  const a = modify(g, insn, T0);
   c.const(0);
   c.get(a);
   c.byte(W.SUB);
@@ -176,31 +190,31 @@ define("NEG", (g, insn) => {
   if (g.flagsNeeded) {
     c.const(0);
     c.set(T1);
-    g.setFlags(CC_SUB8 + log2(insn.size), T2, a, T1);
+    setFlags(g, CC_SUB8 + log2(insn.size), T2, a, T1);
   }
-  g.store(insn, T2);
+  store(g, insn, T2);
 });
 
 define("NOT", (g, insn) => {
-  const a = g.modify(insn, T0);
+  const a = modify(g, insn, T0);
   g.code.get(a);
   g.code.const(-1);
   g.code.byte(W.XOR);
   g.code.set(T2);
-  g.store(insn, T2);
+  store(g, insn, T2);
 });
 
 // Multiplication and division.
 
 define("IMUL", (g, insn) => {
   const c = g.code;
-  const b = g.source(insn, T1);
+  const b = source(g, insn, T1);
   let a: number;
   if (insn.c === K_IMM) {
     c.const(insn.imm);
     c.set(T0);
     a = T0;
-  } else a = g.destination(insn, T0);
+  } else a = destination(g, insn, T0);
   const extend = (local: number) => {
     c.get(local);
     if (insn.size === 2) c.byte(W.EXTEND16_S);
@@ -227,15 +241,15 @@ define("IMUL", (g, insn) => {
     }
     c.const(31);
     c.byte(W.SHL);
-    g.setUniversalFlags(T2, insn.size);
+    setUniversalFlags(g, T2, insn.size);
   }
-  g.assign(insn, T2);
+  assign(g, insn, T2);
 }, (insn) => insn.a === K_REG);
 
 for (const [name, extend] of [["MUL", W.EXTEND_U], ["IMUL1", W.EXTEND_S]] as const) {
   define(name, (g, insn) => {
     const c = g.code;
-    const b = g.destination(insn, T1);
+    const b = destination(g, insn, T1);
     c.get(g.reg(EAX));
     c.byte(extend);
     c.get(b);
@@ -261,13 +275,13 @@ for (const [name, extend] of [["MUL", W.EXTEND_U], ["IMUL1", W.EXTEND_S]] as con
     c.byte(W.NE);
     c.const(31);
     c.byte(W.SHL);
-    g.setUniversalFlags(g.reg(EAX), 4);
+    setUniversalFlags(g, g.reg(EAX), 4);
   }, (insn) => insn.size === 4);
 }
 
 define("DIV", (g, insn) => {
   const c = g.code;
-  const b = g.destination(insn, T1);
+  const b = destination(g, insn, T1);
   c.get(g.reg(EDX)); // overflow, and division by 0: #DE comes from the interpreter
   c.get(b);
   c.byte(W.GE_U);
@@ -302,7 +316,7 @@ define("DIV", (g, insn) => {
 
 define("IDIV", (g, insn) => {
   const c = g.code;
-  const b = g.destination(insn, T1);
+  const b = destination(g, insn, T1);
   // Only a dividend of 32 bits by something that is neither 0 nor -1; the rest is rare.
   c.get(b);
   c.const(1);
@@ -334,7 +348,7 @@ define("IDIV", (g, insn) => {
 
 // Shifts and rotates.
 
-function shiftFlags(g: Generator, name: string, a: number, size: number, count: (() => void) | number): void {
+function shiftFlags(g: Emission, name: string, a: number, size: number, count: (() => void) | number): void {
   const c = g.code, bits = size * 8;
   const pushCount = typeof count === "number" ? () => c.const(count) : count;
   if (name === "SHL") { // CF: the last bit out; CF xor OF: the result's sign
@@ -393,10 +407,10 @@ for (const [name, opcode] of [["SHL", W.SHL], ["SHR", W.SHR_U], ["SAR", W.SHR_S]
   define(name, (g, insn) => {
     const c = g.code;
     if (insn.b === K_IMM && (insn.imm & 31) === 0) {
-      g.store(insn, g.modify(insn, T0));
+      store(g, insn, modify(g, insn, T0));
       return;
     }
-    let a = g.modify(insn, T0);
+    let a = modify(g, insn, T0);
     if (name === "SAR" && insn.size < 4) {
       c.get(a);
       c.byte(insn.size === 1 ? W.EXTEND8_S : W.EXTEND16_S);
@@ -411,9 +425,9 @@ for (const [name, opcode] of [["SHL", W.SHL], ["SHR", W.SHR_U], ["SAR", W.SHR_S]
       c.set(T2);
       if (g.flagsNeeded) {
         shiftFlags(g, name, a, insn.size, count);
-        g.setUniversalFlags(T2, insn.size);
+        setUniversalFlags(g, T2, insn.size);
       }
-      g.store(insn, T2);
+      store(g, insn, T2);
       return;
     }
     c.get(g.reg(ECX));
@@ -422,44 +436,44 @@ for (const [name, opcode] of [["SHL", W.SHL], ["SHR", W.SHR_U], ["SAR", W.SHR_S]
     c.set(T1);
     binary(c, a, T1, opcode, T2);
     if (g.flagsNeeded) { // a count of 0 leaves them
-      g.unfoldFlags();
+      unfoldFlags(g);
       c.get(T1);
       g.openIf();
       shiftFlags(g, name, a, insn.size, () => c.get(T1));
       c.set(L_SRC);
-      g.setResult(T2, insn.size);
-      g.setOperation(CC_UNIVERSAL);
+      setResult(g, T2, insn.size);
+      setOperation(g, CC_UNIVERSAL);
       g.closeIf();
     }
-    g.store(insn, T2);
+    store(g, insn, T2);
   });
 }
 
 for (const [name, opcode] of [["ROL", W.ROTL], ["ROR", W.ROTR]] as const) {
   define(name, (g, insn) => {
     const c = g.code;
-    const a = g.modify(insn, T0);
+    const a = modify(g, insn, T0);
     c.get(a);
     if (insn.b === K_IMM) c.const(insn.imm & 31);
     else c.get(g.reg(ECX));
     c.byte(opcode);
     c.set(T2);
     if (g.flagsNeeded) rotateFlags(g, insn, name);
-    g.store(insn, T2);
+    store(g, insn, T2);
   }, (insn) => insn.size === 4 && (insn.b !== K_IMM || (insn.imm & 31) !== 0));
 }
 
 /** CF is the bit that came round; CF xor OF is the bit that stood beside it. Everything else stays. */
-function rotateFlags(g: Generator, insn: Insn, name: string): void {
+function rotateFlags(g: Emission, insn: Insn, name: string): void {
   const c = g.code;
   if (insn.b !== K_IMM) {
-    g.unfoldFlags();
+    unfoldFlags(g);
     c.get(g.reg(ECX));
     c.const(31);
     c.byte(W.AND);
     g.openIf();
   }
-  g.pushAuxiliary();
+  pushAuxiliary(g);
   c.const(0x3fff_ffff);
   c.byte(W.AND);
   c.get(T2);
@@ -479,15 +493,15 @@ function rotateFlags(g: Generator, insn: Insn, name: string): void {
   c.byte(W.OR);
   if (insn.b !== K_IMM) {
     c.set(L_SRC);
-    g.setOperation(CC_UNIVERSAL);
+    setOperation(g, CC_UNIVERSAL);
     g.closeIf();
-  } else g.setAuxiliary();
+  } else setAuxiliary(g);
 }
 
 for (const name of ["SHLD", "SHRD"] as const) {
   define(name, (g, insn) => {
     const c = g.code, count = insn.imm & 31, left = name === "SHLD";
-    const b = g.source(insn, T1), a = g.modify(insn, T0);
+    const b = source(g, insn, T1), a = modify(g, insn, T0);
     c.get(a);
     c.const(count);
     c.byte(left ? W.SHL : W.SHR_U);
@@ -513,9 +527,9 @@ for (const name of ["SHLD", "SHRD"] as const) {
       c.const(0x4000_0000);
       c.byte(W.AND);
       c.byte(W.OR);
-      g.setUniversalFlags(T2, 4);
+      setUniversalFlags(g, T2, 4);
     }
-    g.store(insn, T2);
+    store(g, insn, T2);
   }, (insn) => insn.size === 4 && insn.c === K_IMM && (insn.imm & 31) !== 0);
 }
 
@@ -525,11 +539,11 @@ for (const [name, opcode] of [["BT", 0], ["BTS", W.OR], ["BTR", W.AND], ["BTC", 
   define(name, (g, insn) => {
     const c = g.code;
     const immediate = insn.b === K_IMM;
-    const b = immediate ? -1 : g.source(insn, T1);
-    const a = opcode === 0 ? g.destination(insn, T0) : g.modify(insn, T0);
+    const b = immediate ? -1 : source(g, insn, T1);
+    const a = opcode === 0 ? destination(g, insn, T0) : modify(g, insn, T0);
     const pushBit = () => immediate ? c.const(insn.imm & 31) : c.get(b);
     if (g.flagsNeeded) {
-      g.pushAuxiliary();
+      pushAuxiliary(g);
       c.set(T2);
       // CF becomes the bit; CF xor OF follows it, so that OF stays.
       c.get(a);
@@ -545,7 +559,7 @@ for (const [name, opcode] of [["BT", 0], ["BTS", W.OR], ["BTR", W.AND], ["BTC", 
       c.byte(W.MUL);
       c.get(T2);
       c.byte(W.XOR);
-      g.setAuxiliary();
+      setAuxiliary(g);
     }
     if (opcode === 0) return;
     c.get(a);
@@ -558,14 +572,14 @@ for (const [name, opcode] of [["BT", 0], ["BTS", W.OR], ["BTR", W.AND], ["BTC", 
     }
     c.byte(opcode);
     c.set(T2);
-    g.store(insn, T2);
+    store(g, insn, T2);
   }, (insn) => insn.size === 4 && (insn.a === K_REG || insn.b === K_IMM));
 }
 
 for (const name of ["BSF", "BSR"] as const) {
   define(name, (g, insn) => {
     const c = g.code;
-    const b = g.source(insn, T1);
+    const b = source(g, insn, T1);
     c.get(b);
     c.set(T1);
     if (g.flagsNeeded) {
@@ -575,7 +589,7 @@ for (const name of ["BSF", "BSR"] as const) {
       c.const(0);
       c.byte(W.NE);
       c.set(T2);
-      g.setLogicFlags(T2, 4);
+      setLogicFlags(g, T2, 4);
     }
     c.get(T1);
     g.openIf();
@@ -584,7 +598,7 @@ for (const name of ["BSF", "BSR"] as const) {
     c.byte(name === "BSF" ? W.CTZ : W.CLZ);
     if (name === "BSR") c.byte(W.SUB);
     c.set(T2);
-    g.setRegister(K_REG, insn.ar, insn.size, T2);
+    setRegister(g, K_REG, insn.ar, insn.size, T2);
     g.closeIf();
   }, (insn) => insn.size === 4);
 }
@@ -608,84 +622,84 @@ define("BSWAP", (g, insn) => {
 // Moves.
 
 define("MOV", (g, insn) => {
-  const b = g.source(insn, T1);
-  g.assign(insn, b);
+  const b = source(g, insn, T1);
+  assign(g, insn, b);
 });
 
-define("MOVNTI", (g, insn) => g.assign(insn, g.source(insn, T1)), (insn) => insn.a === K_MEM);
+define("MOVNTI", (g, insn) => assign(g, insn, source(g, insn, T1)), (insn) => insn.a === K_MEM);
 
 for (const name of ["MOVZX", "MOVSX"] as const) {
   define(name, (g, insn) => {
-    const b = g.source(insn, T1);
-    if (name === "MOVZX") return g.assign(insn, b);
+    const b = source(g, insn, T1);
+    if (name === "MOVZX") return assign(g, insn, b);
     g.code.get(b);
     g.code.byte(insn.srcSize === 1 ? W.EXTEND8_S : W.EXTEND16_S);
     g.code.set(T1);
-    g.assign(insn, T1);
+    assign(g, insn, T1);
   });
 }
 
 define("LEA", (g, insn) => {
-  g.pushOffset(insn);
+  pushOffset(g, insn);
   g.code.set(T2);
-  g.assign(insn, T2);
+  assign(g, insn, T2);
 });
 
 define("XCHG", (g, insn) => {
   const c = g.code;
-  const a = g.modify(insn, T0), b = g.source(insn, T1);
+  const a = modify(g, insn, T0), b = source(g, insn, T1);
   c.get(a);
   c.set(T2);
   c.get(b);
   c.set(T1);
-  g.store(insn, T1);
-  g.setRegister(insn.b, insn.br, insn.size, T2);
+  store(g, insn, T1);
+  setRegister(g, insn.b, insn.br, insn.size, T2);
 });
 
 define("XADD", (g, insn) => {
   const c = g.code;
-  const a = g.modify(insn, T0);
+  const a = modify(g, insn, T0);
   c.get(a);
   c.set(T0);
-  c.get(g.source(insn, T1));
+  c.get(source(g, insn, T1));
   c.set(T1);
   binary(c, T0, T1, W.ADD, T2);
-  g.setFlags(CC_ADD8 + log2(insn.size), T2, T1, T0);
-  g.store(insn, T2);
-  if (insn.a !== insn.b || insn.ar !== insn.br) g.setRegister(insn.b, insn.br, insn.size, T0);
+  setFlags(g, CC_ADD8 + log2(insn.size), T2, T1, T0);
+  store(g, insn, T2);
+  if (insn.a !== insn.b || insn.ar !== insn.br) setRegister(g, insn.b, insn.br, insn.size, T0);
 });
 
 define("CMPXCHG", (g, insn) => {
   const c = g.code, size = insn.size;
-  c.get(g.modify(insn, T0));
+  c.get(modify(g, insn, T0));
   c.set(T0);
-  c.get(g.source(insn, T1));
+  c.get(source(g, insn, T1));
   c.get(T0);
-  g.pushRegister(K_REG, EAX, size);
+  pushRegister(g, K_REG, EAX, size);
   c.tee(T3);
   c.get(T0);
   c.byte(W.EQ);
   c.byte(W.SELECT);
   c.set(T2);
-  g.store(insn, T2);
+  store(g, insn, T2);
   binary(c, T3, T0, W.SUB, T2);
-  g.setFlags(CC_SUB8 + log2(size), T2, T0, T3);
+  setFlags(g, CC_SUB8 + log2(size), T2, T0, T3);
   // With another destination register than the accumulator, an equal accumulator is set to itself.
-  if (!(insn.a === K_REG && insn.ar === EAX)) g.setRegister(K_REG, EAX, size, T0);
+  if (!(insn.a === K_REG && insn.ar === EAX)) setRegister(g, K_REG, EAX, size, T0);
 });
 
 define("CMOV", (g, insn) => {
-  const b = g.source(insn, T1);
+  const b = source(g, insn, T1);
   emitCondition(g, insn.code);
   g.openIf();
-  g.assign(insn, b);
+  assign(g, insn, b);
   g.closeIf();
 });
 
 define("SETCC", (g, insn) => {
   emitCondition(g, insn.code);
   g.code.set(T1);
-  g.assign(insn, T1);
+  assign(g, insn, T1);
 });
 
 define("CBW", (g, insn) => {
@@ -693,7 +707,7 @@ define("CBW", (g, insn) => {
   c.get(g.reg(EAX));
   c.byte(insn.size === 2 ? W.EXTEND8_S : W.EXTEND16_S);
   c.set(T1);
-  g.setRegister(K_REG, EAX, insn.size, T1);
+  setRegister(g, K_REG, EAX, insn.size, T1);
 });
 
 define("CWD", (g, insn) => {
@@ -703,7 +717,7 @@ define("CWD", (g, insn) => {
   c.const(31);
   c.byte(W.SHR_S);
   c.set(T1);
-  g.setRegister(K_REG, EDX, insn.size, T1);
+  setRegister(g, K_REG, EDX, insn.size, T1);
 });
 
 define("NOP", () => {});
@@ -713,12 +727,12 @@ define("NOP", () => {});
 define("PUSH", (g, insn) => {
   if (insn.a === K_SREG) return pushSegment(g, insn);
   if (insn.a === K_IMM) return push(g, () => g.code.const(insn.imm));
-  const local = g.destination(insn, T1);
+  const local = destination(g, insn, T1);
   push(g, () => g.code.get(local));
 }, (insn) => insn.size === 4);
 
 /** Only the selector's 16 bits are written (Intel SDM volume 2, PUSH). */
-function pushSegment(g: Generator, insn: Insn): void {
+function pushSegment(g: Emission, insn: Insn): void {
   const c = g.code;
   c.const(0);
   c.memory(W.I32_LOAD16_U, STATE_SELECTORS + 2 * insn.ar);
@@ -727,7 +741,7 @@ function pushSegment(g: Generator, insn: Insn): void {
   c.const(4);
   c.byte(W.SUB);
   c.tee(T2);
-  g.storeMemory(2, T0);
+  storeMemory(g, 2, T0);
   c.get(T2);
   c.set(g.reg(ESP));
 }
@@ -736,7 +750,7 @@ define("MOVFROMSEG", (g, insn) => {
   g.code.const(0);
   g.code.memory(W.I32_LOAD16_U, STATE_SELECTORS + 2 * insn.br);
   g.code.set(T1);
-  g.setRegister(K_REG, insn.ar, insn.size, T1);
+  setRegister(g, K_REG, insn.ar, insn.size, T1);
 }, (insn) => insn.a === K_REG && insn.br < 6);
 
 /** At CPL 0, which needs no look at IOPL. Clearing IF cannot let an interrupt in. */
@@ -757,14 +771,14 @@ define("CLI", (g, insn) => {
 
 define("POP", (g, insn) => {
   pop(g, T1);
-  g.setRegister(K_REG, insn.ar, 4, T1);
+  setRegister(g, K_REG, insn.ar, 4, T1);
 }, (insn) => insn.size === 4 && insn.a === K_REG);
 
 define("LEAVE", (g) => leave(g), (insn) => insn.size === 4);
 
 define("PUSHF", (g) => {
   const c = g.code;
-  g.pushLazyFlags();
+  pushLazyFlags(g);
   c.call(IMPORT.FLAGS);
   c.const(0);
   c.memory(W.I32_LOAD, STATE_EFLAGS);
@@ -782,7 +796,7 @@ define("PUSHF", (g) => {
 const single = (insn: Insn) => insn.rep === 0 && insn.addrSize === 4 && insn.seg < FS && insn.seg !== CS;
 
 /** Move an index register by one element in the direction that DF gives. */
-function advance(g: Generator, register: number, size: number): void {
+function advance(g: Emission, register: number, size: number): void {
   const c = g.code;
   c.get(g.reg(register));
   c.const(-size);
@@ -797,22 +811,22 @@ function advance(g: Generator, register: number, size: number): void {
 }
 
 /** Load the element at an index register into a local. */
-function element(g: Generator, register: number, size: number, into: number): void {
+function element(g: Emission, register: number, size: number, into: number): void {
   g.code.get(g.reg(register));
-  g.load(size);
+  loadMemory(g, size);
   g.code.set(into);
 }
 
 define("LODS", (g, insn) => {
   element(g, ESI, insn.size, T1);
-  g.setRegister(K_REG, EAX, insn.size, T1);
+  setRegister(g, K_REG, EAX, insn.size, T1);
   advance(g, ESI, insn.size);
 }, single);
 
 define("STOS", (g, insn) => {
   if (insn.rep !== 0) return repeatStore(g, insn);
   g.code.get(g.reg(EDI));
-  g.storeMemory(insn.size, g.reg(EAX));
+  storeMemory(g, insn.size, g.reg(EAX));
   advance(g, EDI, insn.size);
 }, (insn) => single(insn) || (repeated(insn) && insn.size === 4));
 
@@ -820,7 +834,7 @@ define("MOVS", (g, insn) => {
   if (insn.rep !== 0) return repeatMove(g, insn);
   element(g, ESI, insn.size, T1);
   g.code.get(g.reg(EDI));
-  g.storeMemory(insn.size, T1);
+  storeMemory(g, insn.size, T1);
   advance(g, ESI, insn.size);
   advance(g, EDI, insn.size);
 }, (insn) => single(insn) || repeated(insn));
@@ -829,7 +843,7 @@ define("MOVS", (g, insn) => {
 const repeated = (insn: Insn) => insn.rep === 0xf3 && insn.addrSize === 4 && insn.seg < FS && insn.seg !== CS;
 
 /** The number of bytes of a forward REP on one page goes into T0; anything longer, or backward, gives up. */
-function repeatLength(g: Generator, insn: Insn, giveUp: () => void): void {
+function repeatLength(g: Emission, insn: Insn, giveUp: () => void): void {
   const c = g.code;
   c.const(0);
   c.memory(W.I32_LOAD, STATE_EFLAGS);
@@ -847,7 +861,7 @@ function repeatLength(g: Generator, insn: Insn, giveUp: () => void): void {
 }
 
 /** Host address for T0 bytes from an index register, all on one page that the TLB knows, into a local. */
-function repeatHost(g: Generator, register: number, write: boolean, into: number, giveUp: () => void): void {
+function repeatHost(g: Emission, register: number, write: boolean, into: number, giveUp: () => void): void {
   const c = g.code;
   c.get(g.reg(register));
   c.const(0xfff);
@@ -858,20 +872,20 @@ function repeatHost(g: Generator, register: number, write: boolean, into: number
   c.byte(W.GT_U);
   giveUp();
   c.get(g.reg(register));
-  g.pushMiss(1, write);
+  pushMiss(g, 1, write);
   giveUp();
-  g.pushHost();
+  pushHost(g);
   c.set(into);
 }
 
-function addLength(g: Generator, register: number): void {
+function addLength(g: Emission, register: number): void {
   g.code.get(g.reg(register));
   g.code.get(T0);
   g.code.byte(W.ADD);
   g.code.set(g.reg(register));
 }
 
-function repeatMove(g: Generator, insn: Insn): void {
+function repeatMove(g: Emission, insn: Insn): void {
   const c = g.code;
   g.tryQuick(insn, (giveUp) => {
     repeatLength(g, insn, giveUp);
@@ -895,7 +909,7 @@ function repeatMove(g: Generator, insn: Insn): void {
 }
 
 /** Stores of doublewords whose bytes are all the same, zeros above all. */
-function repeatStore(g: Generator, insn: Insn): void {
+function repeatStore(g: Emission, insn: Insn): void {
   const c = g.code;
   g.tryQuick(insn, (giveUp) => {
     c.get(g.reg(EAX));
@@ -918,10 +932,10 @@ function repeatStore(g: Generator, insn: Insn): void {
 
 define("SCAS", (g, insn) => {
   element(g, EDI, insn.size, T1);
-  g.pushRegister(K_REG, EAX, insn.size);
+  pushRegister(g, K_REG, EAX, insn.size);
   g.code.set(T0);
   binary(g.code, T0, T1, W.SUB, T2);
-  g.setFlags(CC_SUB8 + log2(insn.size), T2, T1, T0);
+  setFlags(g, CC_SUB8 + log2(insn.size), T2, T1, T0);
   advance(g, EDI, insn.size);
 }, single);
 
@@ -929,7 +943,7 @@ define("CMPS", (g, insn) => {
   element(g, ESI, insn.size, T0);
   element(g, EDI, insn.size, T1);
   binary(g.code, T0, T1, W.SUB, T2);
-  g.setFlags(CC_SUB8 + log2(insn.size), T2, T1, T0);
+  setFlags(g, CC_SUB8 + log2(insn.size), T2, T1, T0);
   advance(g, ESI, insn.size);
   advance(g, EDI, insn.size);
 }, single);
@@ -961,10 +975,10 @@ define("CMC", (g) =>
   }));
 
 /** Set CF to what `push` puts on the stack; OF and the others stay. */
-function replaceCarry(g: Generator, push: (c: Generator["code"]) => void): void {
+function replaceCarry(g: Emission, push: (c: Emission["code"]) => void): void {
   if (!g.flagsNeeded) return;
   const c = g.code;
-  g.pushAuxiliary();
+  pushAuxiliary(g);
   c.set(T2);
   push(c);
   c.get(T2);
@@ -975,5 +989,5 @@ function replaceCarry(g: Generator, push: (c: Generator["code"]) => void): void 
   c.byte(W.MUL);
   c.get(T2);
   c.byte(W.XOR);
-  g.setAuxiliary();
+  setAuxiliary(g);
 }

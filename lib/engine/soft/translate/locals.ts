@@ -1,6 +1,5 @@
 /**
- * Numbers that a generated function is made of: imported functions and local variables. Apart from `generator.ts`, so
- * that emitters can use them while modules are still being loaded.
+ * Numbers that a generated function is made of: imported functions and local variables.
  *
  * @module
  */

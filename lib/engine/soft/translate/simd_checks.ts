@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Generator } from "./generator.ts";
+import type { Emission } from "./emission.ts";
 import { TV2, TV3 } from "./locals.ts";
 import { constant, type GiveUp, isDouble } from "./simd_operands.ts";
 import { W } from "./wasm.ts";
@@ -12,7 +12,7 @@ import { W } from "./wasm.ts";
 const REINTERPRET32 = 0xbc, REINTERPRET64 = 0xbd;
 
 /** Push 1 if a local is denormal: without its sign it is above 0 and below the smallest normal number. */
-export function pushDenormal(g: Generator, local: number): void {
+export function pushDenormal(g: Emission, local: number): void {
   const c = g.code, double = isDouble(local);
   c.get(local);
   if (double) {
@@ -38,7 +38,7 @@ export function pushDenormal(g: Generator, local: number): void {
  * Push 1 if a local is no normal number: zero, denormal, infinite or NaN; or the smallest normal number, which a product
  * may have been rounded up to that is tiny all the same and must set UE (Intel SDM volume 1, §4.9.1.5).
  */
-export function pushAbnormal(g: Generator, local: number): void {
+export function pushAbnormal(g: Emission, local: number): void {
   const c = g.code, double = isDouble(local);
   c.get(local);
   if (double) {
@@ -61,7 +61,7 @@ export function pushAbnormal(g: Generator, local: number): void {
 }
 
 /** Push 1 if a local is infinite or NaN. */
-export function pushNotFinite(g: Generator, local: number): void {
+export function pushNotFinite(g: Emission, local: number): void {
   const c = g.code, double = isDouble(local);
   c.get(local);
   if (double) {
@@ -80,14 +80,14 @@ export function pushNotFinite(g: Generator, local: number): void {
 }
 
 /** Push 1 if a local is NaN. */
-export function notNumber(g: Generator, local: number): void {
+export function notNumber(g: Emission, local: number): void {
   g.code.get(local);
   g.code.get(local);
   g.code.byte(isDouble(local) ? 0x62 : 0x5c); // not equal to itself
 }
 
 /** Push 1 if a local is not 0. */
-export function pushNotZero(g: Generator, local: number): void {
+export function pushNotZero(g: Emission, local: number): void {
   const c = g.code, double = isDouble(local);
   c.get(local);
   c.byte(double ? REINTERPRET64 : REINTERPRET32);
@@ -104,7 +104,7 @@ export function pushNotZero(g: Generator, local: number): void {
 }
 
 /** Give up unless a result is a normal number, or zero because one of the operands `zeros` is. */
-export function requireNormal(g: Generator, result: number, zeros: readonly number[], giveUp: GiveUp): void {
+export function requireNormal(g: Emission, result: number, zeros: readonly number[], giveUp: GiveUp): void {
   const c = g.code;
   pushAbnormal(g, result);
   g.openIf();
@@ -129,31 +129,31 @@ const LARGEST64 = repeated([255, 255, 255, 255, 255, 255, 0xef, 0x7f]), LARGEST3
 const COMPARISONS = { equal: 0, notEqual: 1, less: 2, greater: 3, atMost: 4, atLeast: 5 };
 
 /** Compare the lanes of two vectors on the stack, which leaves a mask. */
-export function compareLanes(g: Generator, double: boolean, comparison: keyof typeof COMPARISONS): void {
+export function compareLanes(g: Emission, double: boolean, comparison: keyof typeof COMPARISONS): void {
   g.code.simd((double ? 71 : 65) + COMPARISONS[comparison]);
 }
 
 /** Push a vector without its lanes' signs. */
-export function pushMagnitude(g: Generator, vector: number, double: boolean): void {
+export function pushMagnitude(g: Emission, vector: number, double: boolean): void {
   g.code.get(vector);
   g.code.simd(double ? 236 : 224);
 }
 
 /** Push the mask of the lanes that are zero. */
-export function pushZeroLanes(g: Generator, vector: number, double: boolean): void {
+export function pushZeroLanes(g: Emission, vector: number, double: boolean): void {
   g.code.get(vector);
   constant(g, repeated([0]));
   compareLanes(g, double, "equal");
 }
 
 /** Push 1 unless all lanes of a mask are set. */
-export function notAll(g: Generator, double: boolean): void {
+export function notAll(g: Emission, double: boolean): void {
   g.code.simd(double ? 195 : 163);
   g.code.byte(W.EQZ);
 }
 
 /** Give up if a lane is denormal or NaN. */
-export function requireOperands(g: Generator, vector: number, double: boolean, giveUp: GiveUp): void {
+export function requireOperands(g: Emission, vector: number, double: boolean, giveUp: GiveUp): void {
   const c = g.code;
   pushMagnitude(g, vector, double);
   constant(g, double ? SMALLEST64 : SMALLEST32);
@@ -165,7 +165,7 @@ export function requireOperands(g: Generator, vector: number, double: boolean, g
 }
 
 /** As {@link pushNotFinite} for vectors: give up if a lane is infinite or NaN. */
-export function requireFinite(g: Generator, vector: number, double: boolean, giveUp: GiveUp): void {
+export function requireFinite(g: Emission, vector: number, double: boolean, giveUp: GiveUp): void {
   pushMagnitude(g, vector, double);
   constant(g, double ? LARGEST64 : LARGEST32);
   compareLanes(g, double, "atMost");
@@ -175,7 +175,7 @@ export function requireFinite(g: Generator, vector: number, double: boolean, giv
 
 /** As {@link requireNormal} for vectors. */
 export function requireNormalLanes(
-  g: Generator,
+  g: Emission,
   { result, zeros, double }: { result: number; zeros: readonly number[]; double: boolean },
   giveUp: GiveUp,
 ): void {

@@ -14,7 +14,7 @@ import { arithmeticFlags, auxiliary } from "../flags.ts";
 import { END_BRANCH, type Insn, K_CR, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { IF, STATE_EIP, STATE_PAGE, TF } from "../state.ts";
-import { Generator } from "./generator.ts";
+import { generate } from "./generator.ts";
 import { JumpCache } from "./jump_cache.ts";
 import { formRegion, type Region } from "./region.ts";
 import { createRuntime, type Runtime, TYPE, TYPES } from "./runtime.ts";
@@ -25,7 +25,7 @@ const BATCH = 16;
 /** Table slots; when they are used up, all code is forgotten. */
 const SLOTS = 65536;
 
-/** Imported functions, in the order of `IMPORT` in `generator.ts`. */
+/** Imported functions, in the order of `IMPORT` in `locals.ts`. */
 const IMPORTS: readonly Import[] = [
   { name: "read8", type: TYPE.READ },
   { name: "read16", type: TYPE.READ },
@@ -147,7 +147,7 @@ export class Translator {
     this.#nextSlot += regions.length;
     regions.forEach((region, i) => {
       const first = this.#interpreted.length;
-      const { body, locals, interpreted } = new Generator(region, first).generate();
+      const { body, locals, interpreted } = generate(region, first);
       this.#interpreted.push(...interpreted);
       funcs.push({ type: TYPE.REGION, locals, body });
       this.counts.insns += region.nodes.reduce((sum, node) => sum + node.insns.length, 0);

@@ -1,6 +1,6 @@
 /**
  * WebAssembly's binary format, as much as the translator emits of it (WebAssembly specification 2.0, §5, with tail
- * calls). Bytes only; meaning is given in `generator.ts`.
+ * calls). Bytes only; meaning is given in `emission.ts` and by the emitters.
  *
  * @module
  */
