@@ -1,5 +1,5 @@
 /**
- * Branches and the Guest's stack: how a node ends.
+ * Branches: how a node ends.
  *
  * Enters: a node and what stands behind it. Leaves: code that goes on in the region, or leaves it. Read next:
  * `emit_condition.ts`, `runtime.ts` (what happens to those that leave).
@@ -8,11 +8,11 @@
  */
 import { END_BRANCH, type Insn, K_IMM } from "../insn.ts";
 import { OP } from "../opcodes.ts";
-import { EBP, ECX, ESP } from "../state.ts";
+import { ECX } from "../state.ts";
 import { emitCondition } from "./emit_condition.ts";
+import { pop, push } from "./emit_stack.ts";
 import type { Emission } from "./emission.ts";
-import { T0, T1, T2 } from "./locals.ts";
-import { loadMemory, storeMemory } from "./memory_access.ts";
+import { T1 } from "./locals.ts";
 import { destination } from "./operands.ts";
 import { isPlainBranch, type Node } from "./region.ts";
 import { W } from "./wasm.ts";
@@ -110,34 +110,6 @@ function target(g: Emission, insn: Insn): void {
   g.code.set(T1);
 }
 
-/** Push 32 bits on the Guest's stack; uses T0. */
-export function push(g: Emission, value: () => void): void {
-  const c = g.code;
-  value();
-  c.set(T0);
-  c.get(g.reg(ESP));
-  c.const(4);
-  c.byte(W.SUB);
-  c.tee(T2);
-  storeMemory(g, 4, T0);
-  c.get(T2);
-  c.set(g.reg(ESP));
-  g.markDirty(1 << ESP);
-}
-
-/** Pop 32 bits into a local. */
-export function pop(g: Emission, into: number, release = 0): void {
-  const c = g.code;
-  c.get(g.reg(ESP));
-  loadMemory(g, 4);
-  c.set(into);
-  c.get(g.reg(ESP));
-  c.const(4 + release);
-  c.byte(W.ADD);
-  c.set(g.reg(ESP));
-  g.markDirty(1 << ESP);
-}
-
 function ret(g: Emission, insn: Insn, returns: readonly Node[]): void {
   const c = g.code;
   pop(g, T1, insn.a === K_IMM ? insn.imm : 0);
@@ -149,18 +121,4 @@ function ret(g: Emission, insn: Insn, returns: readonly Node[]): void {
     c.brIf(g.depth(node.index));
   }
   g.leaveToTarget();
-}
-
-/** LEAVE. */
-export function leave(g: Emission): void {
-  const c = g.code;
-  c.get(g.reg(EBP));
-  loadMemory(g, 4);
-  c.set(T0);
-  c.get(g.reg(EBP));
-  c.const(4);
-  c.byte(W.ADD);
-  c.set(g.reg(ESP));
-  c.get(T0);
-  c.set(g.reg(EBP));
 }

@@ -10,7 +10,7 @@ import { addressBits, type Effects, FLAGS_KEEP, FLAGS_SET, SLOT_FLAGS, SLOT_XMM 
 import { COMPARISONS } from "./emit_compare.ts";
 import { CONVERSIONS } from "./emit_convert.ts";
 import { ARITHMETIC } from "./emit_float.ts";
-import { SHIFT_GROUPS, shiftOf, SHIFTS } from "./emit_shift.ts";
+import { PACKED_SHIFTS, SHIFT_GROUPS, shiftOf } from "./emit_packed_shift.ts";
 import type { Emission } from "./emission.ts";
 import { T0, T1, TV0 } from "./locals.ts";
 import {
@@ -30,7 +30,7 @@ import {
 /** By {@link Insn.code}. */
 const TABLE: (SimdEmitter | undefined)[] = [];
 
-for (const table of [ARITHMETIC, COMPARISONS, CONVERSIONS, SHIFTS]) {
+for (const table of [ARITHMETIC, COMPARISONS, CONVERSIONS, PACKED_SHIFTS]) {
   table.forEach((emitter, code) => TABLE[code] = emitter);
 }
 

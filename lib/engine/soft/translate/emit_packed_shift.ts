@@ -10,7 +10,7 @@ import { T64A } from "./locals.ts";
 import { W } from "./wasm.ts";
 
 /** Shifts by {@link Insn.code}. */
-export const SHIFTS: (SimdEmitter | undefined)[] = [];
+export const PACKED_SHIFTS: (SimdEmitter | undefined)[] = [];
 
 /** In lanes of so many bits. */
 interface Shift {
@@ -60,7 +60,7 @@ function emitShift(g: Emission, insn: Insn): void {
   }
   c.set(local);
 }
-for (const code of SHIFT_GROUPS) SHIFTS[code] = { emit: emitShift };
+for (const code of SHIFT_GROUPS) PACKED_SHIFTS[code] = { emit: emitShift };
 
 /** By the low quadword of the rm operand: opcode, lanes, WebAssembly's opcode. */
 const BY_COUNT: readonly (readonly [code: number, bits: number, opcode: number])[] = [
@@ -73,7 +73,7 @@ const BY_COUNT: readonly (readonly [code: number, bits: number, opcode: number])
   [0xf2, 32, 171],
   [0xf3, 64, 203],
 ];
-for (const [code, bits, opcode] of BY_COUNT) SHIFTS[P66 | code] = { emit: byCount(bits, opcode) };
+for (const [code, bits, opcode] of BY_COUNT) PACKED_SHIFTS[P66 | code] = { emit: byCount(bits, opcode) };
 
 /** WebAssembly takes counts modulo the lane's bits: those beyond leave 0, or copies of the sign. */
 function byCount(bits: number, opcode: number): SimdEmitter["emit"] {
