@@ -6,7 +6,8 @@
  * @module
  */
 import type { StopReason } from "../../lib/engine/engine.ts";
-import { type Cpu, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/cpu.ts";
+import { CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/control_bits.ts";
+import type { Cpu } from "../../lib/engine/soft/cpu.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
 import { ESP, IF, STATE_BUDGET, STATE_END, STATE_FPU_REGS } from "../../lib/engine/soft/state.ts";
 import { GuestMemory } from "../../lib/memory.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_PE, CR0_PG, CR0_WP, CR4_PAE } from "../../lib/engine/soft/cpu.ts";
-import { Cpu as SoftCpu } from "../../lib/engine/soft/cpu.ts";
+import { CR0_PE, CR0_PG, CR0_WP, CR4_PAE } from "../../lib/engine/soft/control_bits.ts";
+import { Cpu } from "../../lib/engine/soft/cpu.ts";
 import { Decoder, NEED_MORE } from "../../lib/engine/soft/decoder.ts";
 import { END_BRANCH, type Insn } from "../../lib/engine/soft/insn.ts";
 import { HANDLERS } from "../../lib/engine/soft/interp/mod.ts";
@@ -59,7 +59,7 @@ export class TestMachine {
   #nextFrame = 0x4000; // below: the root of the page tables
   #tables = new Map<number, number>();
 
-  constructor(paging: Paging, make: MakeCpu = (memory) => new SoftCpu(memory, idleMachine())) {
+  constructor(paging: Paging, make: MakeCpu = (memory) => new Cpu(memory, idleMachine())) {
     this.paging = paging;
     this.memory = GuestMemory.allocate(RAM);
     this.cpu = make(this.memory);

@@ -8,7 +8,15 @@
  * @module
  */
 import type { StopReason } from "../../lib/engine/engine.ts";
-import { CR0_EM, CR0_NE, CR0_PG, CR0_TS, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engine/soft/cpu.ts";
+import {
+  CR0_EM,
+  CR0_NE,
+  CR0_PG,
+  CR0_TS,
+  CR0_WP,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+} from "../../lib/engine/soft/control_bits.ts";
 import { SoftEngine, type SoftOptions } from "../../lib/engine/soft/engine.ts";
 import {
   ESP,

@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { CR0_EM, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR4_OSXMMEXCPT } from "../../lib/engine/soft/cpu.ts";
+import { CR0_EM, CR0_NE, CR0_PE, CR0_PG, CR0_TS, CR4_OSXMMEXCPT } from "../../lib/engine/soft/control_bits.ts";
 import { NM, PAGE, UD, XM } from "../../lib/engine/soft/fault.ts";
 import { Insn } from "../../lib/engine/soft/insn.ts";
 import { fences, SIMD_HANDLERS } from "../../lib/engine/soft/interp/simd/mod.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { Cpu, CR0_NE, CR0_PE, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engine/soft/cpu.ts";
+import { CR0_NE, CR0_PE, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../lib/engine/soft/control_bits.ts";
+import { Cpu } from "../../lib/engine/soft/cpu.ts";
 import { Decoder } from "../../lib/engine/soft/decoder.ts";
 import { CpuFault, UD } from "../../lib/engine/soft/fault.ts";
 import type { Handler } from "../../lib/engine/soft/insn.ts";

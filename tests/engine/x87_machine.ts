@@ -6,7 +6,8 @@
  */
 import { fxrstor, fxsave, X87_HANDLERS } from "../../lib/engine/soft/interp/x87/mod.ts";
 import type { Machine } from "../../lib/engine/engine.ts";
-import { Cpu, CR0_ET, CR0_NE, CR0_PE, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/cpu.ts";
+import { CR0_ET, CR0_NE, CR0_PE, CR4_OSFXSR, SEG_BIG } from "../../lib/engine/soft/control_bits.ts";
+import { Cpu } from "../../lib/engine/soft/cpu.ts";
 import { CpuFault } from "../../lib/engine/soft/fault.ts";
 import { type Handler, Insn } from "../../lib/engine/soft/insn.ts";
 import { EAX, ESI } from "../../lib/engine/soft/state.ts";

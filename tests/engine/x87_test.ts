@@ -1,7 +1,8 @@
 /** What the x87 tests against the processor cannot reach: faults, CR0's bits, formats of other modes, FXSAVE. */
 import { assertEquals } from "@std/assert";
 import { fwait, fxrstor, fxsave, initialize, MXCSR_MASK } from "../../lib/engine/soft/interp/x87/mod.ts";
-import { type Cpu, CR0_EM, CR0_MP, CR0_NE, CR0_PE, CR0_TS } from "../../lib/engine/soft/cpu.ts";
+import { CR0_EM, CR0_MP, CR0_NE, CR0_PE, CR0_TS } from "../../lib/engine/soft/control_bits.ts";
+import type { Cpu } from "../../lib/engine/soft/cpu.ts";
 import { CpuFault, GP, MF, NM } from "../../lib/engine/soft/fault.ts";
 import {
   CS,

@@ -1,30 +1,27 @@
 /**
- * The processor's state and the ways to it that every instruction uses: registers, flags, operands, memory. What the
- * instructions mean stands in `interp/`, address translation in `mmu.ts`, and what runs all this in `engine.ts`.
+ * The processor as every instruction sees it: control registers, segments, operands, the stack, faults. Its registers
+ * and flags are in `registers.ts`, memory by linear address is in `linear_memory.ts`.
+ *
+ * Enters: memory and a machine. Leaves: the state and the ways to it. Read next: `interp/mod.ts` (what the instructions
+ * mean), `mmu.ts` (address translation), `engine.ts` (what runs all this).
  *
  * @module
  */
 import type { GuestMemory } from "../../memory.ts";
 import type { Machine } from "../engine.ts";
+import { CR0_EM, CR0_ET, CR0_TS, CR4_OSFXSR, SEG_BIG, SEG_CODE, SEG_DOWN, SEG_RW } from "./control_bits.ts";
 import { CpuFault, GP, NM, RETRY, STACK, UD } from "./fault.ts";
-import { arithmeticFlags, auxiliary, CC_UNIVERSAL, universalAux, universalResult } from "./flags.ts";
 import { type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "./insn.ts";
-import { readMsr, writeMsr } from "./interp/identify.ts";
+import { LinearMemory } from "./linear_memory.ts";
 import { Mmu } from "./mmu.ts";
 import {
-  ARITHMETIC,
   CS,
   DS,
   ECX,
   ESP,
   SS,
   STATE_BUDGET,
-  STATE_CC_OP,
-  STATE_CC_RES,
-  STATE_CC_SRC,
   STATE_CPL,
-  STATE_EFLAGS,
-  STATE_EIP,
   STATE_FPU_CONTROL,
   STATE_MXCSR,
   STATE_SEG_BASE,
@@ -32,31 +29,10 @@ import {
   STATE_SELECTORS,
   STATE_SSE_READY,
   STATE_TLB_OFFSET,
-  TLB,
-  TLB_ADDEND,
-  TLB_READ,
   TLB_USER,
-  TLB_WRITE,
 } from "./state.ts";
 
-/** CR0 bits (Intel SDM volume 3, §2.5). */
-export const CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x1_0000;
-/** CR0: alignment mask, paging. */
-export const CR0_AM = 0x4_0000, CR0_PG = 0x8000_0000 | 0;
-/** CR4 bits. */
-export const CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_PGE = 0x80, CR4_PCE = 0x100;
-/** CR4: FXSAVE and SSE enabled; unmasked SSE exceptions raise #XM. */
-export const CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400;
-
-/** Bits of a cached descriptor's access word: byte 5 of the descriptor, and byte 6's high nibble in bits 12 to 15. */
-export const SEG_PRESENT = 0x80, SEG_CODE_OR_DATA = 0x10, SEG_CODE = 8, SEG_DOWN = 4, SEG_CONFORMING = 4;
-/** Access word: writable data or readable code; default operation size 32 bits. */
-export const SEG_RW = 2, SEG_BIG = 0x4000;
-
-const MASK_TLB = 0x1_ffe0;
-const I_EIP = STATE_EIP >> 2, I_CC_OP = STATE_CC_OP >> 2, I_CC_RES = STATE_CC_RES >> 2, I_CC_SRC = STATE_CC_SRC >> 2;
-const I_EFLAGS = STATE_EFLAGS >> 2, I_TLB_OFFSET = STATE_TLB_OFFSET >> 2, I_BUDGET = STATE_BUDGET >> 2;
-const I_TLB_READ = (TLB + TLB_READ) >> 2, I_TLB_WRITE = (TLB + TLB_WRITE) >> 2, I_TLB_ADDEND = (TLB + TLB_ADDEND) >> 2;
+const I_TLB_OFFSET = STATE_TLB_OFFSET >> 2, I_BUDGET = STATE_BUDGET >> 2;
 const I_SEG_BASE = STATE_SEG_BASE >> 2, I_SEG_OPEN = STATE_SEG_OPEN >> 2;
 
 /** A segment register's visible and cached parts; bases of the six live in shared memory ({@link Cpu.segmentBase}). */
@@ -68,21 +44,13 @@ export interface SystemSegment {
 }
 
 /** One virtual processor. */
-export class Cpu {
+export class Cpu extends LinearMemory {
   /** RAM. */
   readonly memory: GuestMemory;
   /** Ports, MMIO, interrupts, time. */
   readonly machine: Machine;
-  /** The whole shared memory, as bytes. */
-  readonly u8: Uint8Array;
-  /** The whole shared memory, as aligned 16-bit words. */
-  readonly u16: Uint16Array;
-  /** The whole shared memory, as aligned 32-bit words: state word n is `i32[STATE_X >> 2]`. */
-  readonly i32: Int32Array;
-  /** The whole shared memory, for unaligned access. */
-  readonly view: DataView;
   /** Address translation. */
-  readonly mmu: Mmu;
+  override readonly mmu: Mmu;
   /** The one fault object. */
   readonly fault: CpuFault = new CpuFault();
 
@@ -132,14 +100,10 @@ export class Cpu {
    * @param machine the platform
    */
   constructor(memory: GuestMemory, machine: Machine) {
+    super(memory.memory.buffer);
     this.memory = memory;
     this.machine = machine;
-    const buffer = memory.memory.buffer;
-    this.u8 = new Uint8Array(buffer);
-    this.u16 = new Uint16Array(buffer);
-    this.i32 = new Int32Array(buffer);
-    this.view = new DataView(buffer);
-    this.selectors = new Uint16Array(buffer, STATE_SELECTORS, 6);
+    this.selectors = new Uint16Array(memory.memory.buffer, STATE_SELECTORS, 6);
     this.mmu = new Mmu(this);
   }
 
@@ -186,119 +150,6 @@ export class Cpu {
     this.i32[STATE_SSE_READY >> 2] = ready ? 1 : 0;
   }
 
-  // Registers.
-
-  /** Address of the instruction at hand. */
-  get eip(): number {
-    return this.i32[I_EIP]!;
-  }
-  set eip(value: number) {
-    this.i32[I_EIP] = value;
-  }
-
-  /** General register, signed 32 bits. */
-  reg(n: number): number {
-    return this.i32[n << 1]!;
-  }
-
-  /** Set a general register. */
-  setReg(n: number, value: number): void {
-    this.i32[n << 1] = value;
-  }
-
-  /** General register at 1 (low byte), 2 or 4 bytes; narrow ones unsigned. */
-  getSized(n: number, size: number): number {
-    return size === 4 ? this.i32[n << 1]! : size === 2 ? this.u16[n << 2]! : this.u8[n << 3]!;
-  }
-
-  /** Set a general register's low 1, 2 or 4 bytes. */
-  setSized(n: number, size: number, value: number): void {
-    if (size === 4) this.i32[n << 1] = value;
-    else if (size === 2) this.u16[n << 2] = value;
-    else this.u8[n << 3] = value;
-  }
-
-  /** Base of a segment. */
-  segmentBase(seg: number): number {
-    return this.i32[I_SEG_BASE + (seg << 1)]!;
-  }
-
-  /** Set the base of a segment. */
-  setSegmentBase(seg: number, base: number): void {
-    this.i32[I_SEG_BASE + (seg << 1)] = base;
-  }
-
-  // Flags.
-
-  /** Record the operation that sets the arithmetic flags; see `flags.ts`. */
-  setLazy(op: number, res: number, src: number): void {
-    this.i32[I_CC_OP] = op;
-    this.i32[I_CC_RES] = res;
-    this.i32[I_CC_SRC] = src;
-  }
-
-  /** The six arithmetic flags. */
-  get arithmetic(): number {
-    return arithmeticFlags(this.i32[I_CC_OP]!, this.i32[I_CC_RES]!, this.i32[I_CC_SRC]!);
-  }
-  set arithmetic(flags: number) {
-    this.setLazy(CC_UNIVERSAL, universalResult(flags), universalAux(flags));
-  }
-
-  /** The carry flag, 0 or 1. */
-  get carry(): number {
-    return auxiliary(this.i32[I_CC_OP]!, this.i32[I_CC_RES]!, this.i32[I_CC_SRC]!) >>> 31;
-  }
-
-  /** All of EFLAGS. */
-  get flags(): number {
-    return this.i32[I_EFLAGS]! | this.arithmetic | 2;
-  }
-  set flags(value: number) {
-    this.i32[I_EFLAGS] = value & ~ARITHMETIC & 0x3f_7fd5;
-    this.arithmetic = value & ARITHMETIC;
-  }
-
-  /** EFLAGS without the arithmetic flags, which is cheap: IF, DF, IOPL and so on. */
-  get systemFlags(): number {
-    return this.i32[I_EFLAGS]!;
-  }
-  set systemFlags(value: number) {
-    this.i32[I_EFLAGS] = value;
-  }
-
-  /** Whether a condition holds (Intel SDM volume 2, appendix B.1.4). */
-  condition(code: number): boolean {
-    const flags = this.arithmetic;
-    let met: boolean;
-    switch (code >> 1) {
-      case 0:
-        met = (flags & 0x800) !== 0;
-        break;
-      case 1:
-        met = (flags & 1) !== 0;
-        break;
-      case 2:
-        met = (flags & 0x40) !== 0;
-        break;
-      case 3:
-        met = (flags & 0x41) !== 0;
-        break;
-      case 4:
-        met = (flags & 0x80) !== 0;
-        break;
-      case 5:
-        met = (flags & 4) !== 0;
-        break;
-      case 6:
-        met = ((flags >> 7 ^ flags >> 11) & 1) !== 0;
-        break;
-      default:
-        met = ((flags >> 7 ^ flags >> 11) & 1) !== 0 || (flags & 0x40) !== 0;
-    }
-    return met !== ((code & 1) !== 0);
-  }
-
   // Faults.
 
   /**
@@ -338,115 +189,6 @@ export class Cpu {
   needSse(): void {
     if ((this.cr0 & CR0_EM) !== 0 || (this.cr4 & CR4_OSFXSR) === 0) this.raise(UD);
     if ((this.cr0 & CR0_TS) !== 0) this.raise(NM);
-  }
-
-  // Memory by linear address.
-
-  /** Read a byte, unsigned. */
-  read8(address: number): number {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_READ + entry] === (address & ~0xfff)) {
-      return this.u8[(address + this.i32[I_TLB_ADDEND + entry]!) >>> 0]!;
-    }
-    return this.mmu.readSlow(address, 1);
-  }
-
-  /** Read 16 bits, unsigned. */
-  read16(address: number): number {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_READ + entry] === ((address + 1) & ~0xfff)) {
-      return this.view.getUint16((address + this.i32[I_TLB_ADDEND + entry]!) >>> 0, true);
-    }
-    return this.mmu.readSlow(address, 2);
-  }
-
-  /** Read 32 bits, signed. */
-  read32(address: number): number {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_READ + entry] === ((address + 3) & ~0xfff)) {
-      return this.view.getInt32((address + this.i32[I_TLB_ADDEND + entry]!) >>> 0, true);
-    }
-    return this.mmu.readSlow(address, 4);
-  }
-
-  /** Write a byte. */
-  write8(address: number, value: number): void {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_WRITE + entry] === (address & ~0xfff)) {
-      this.u8[(address + this.i32[I_TLB_ADDEND + entry]!) >>> 0] = value;
-    } else this.mmu.writeSlow(address, 1, value);
-  }
-
-  /** Write 16 bits. */
-  write16(address: number, value: number): void {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_WRITE + entry] === ((address + 1) & ~0xfff)) {
-      this.view.setUint16((address + this.i32[I_TLB_ADDEND + entry]!) >>> 0, value, true);
-    } else this.mmu.writeSlow(address, 2, value);
-  }
-
-  /** Write 32 bits. */
-  write32(address: number, value: number): void {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    if (this.i32[I_TLB_WRITE + entry] === ((address + 3) & ~0xfff)) {
-      this.view.setInt32((address + this.i32[I_TLB_ADDEND + entry]!) >>> 0, value, true);
-    } else this.mmu.writeSlow(address, 4, value);
-  }
-
-  /** Read 1 or 2 bytes unsigned, or 4 signed. */
-  read(address: number, size: number): number {
-    return size === 4 ? this.read32(address) : size === 2 ? this.read16(address) : this.read8(address);
-  }
-
-  /** Write 1, 2 or 4 bytes. */
-  write(address: number, size: number, value: number): void {
-    if (size === 4) this.write32(address, value);
-    else if (size === 2) this.write16(address, value);
-    else this.write8(address, value);
-  }
-
-  /**
-   * Raise now whatever a write of `size` bytes (at most 4096) would raise, so that several writes happen wholly or not
-   * at all.
-   */
-  probeWrite(address: number, size: number): void {
-    this.mmu.probe(address, true);
-    const last = address + size - 1 | 0;
-    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, true);
-  }
-
-  /** Raise now whatever `count` pushes of `size` bytes would raise, in their order. */
-  probePushes(count: number, size: number): void {
-    let esp = this.reg(ESP);
-    for (let i = 0; i < count; i++) {
-      esp = (esp - size) & this.stackMask;
-      this.probeWrite(this.segmented(SS, esp, size, true), size);
-    }
-  }
-
-  /** As {@link probeWrite}, for reads. */
-  probeRead(address: number, size: number): void {
-    this.mmu.probe(address, false);
-    const last = address + size - 1 | 0;
-    if (((last ^ address) & ~0xfff) !== 0) this.mmu.probe(last & ~0xfff, false);
-  }
-
-  /**
-   * Where `size` bytes (at most 4096) stand in shared memory, if the TLB allows the access to all of them at once.
-   *
-   * @returns an offset, or -1: use the other ways, which raise what must be raised
-   */
-  direct(address: number, size: number, write: boolean): number {
-    const entry = (((address >>> 7) & MASK_TLB) + this.i32[I_TLB_OFFSET]!) >> 2;
-    const tag = this.i32[(write ? I_TLB_WRITE : I_TLB_READ) + entry]!;
-    if (tag !== (address & ~0xfff) || ((address & 0xfff) + size) > 4096) return -1;
-    return (address + this.i32[I_TLB_ADDEND + entry]!) >>> 0;
-  }
-
-  /** As {@link direct} for a range at `offset` in the stack segment, if that needs no checks. */
-  directStack(offset: number, size: number, write: boolean): number {
-    if (this.i32[I_SEG_OPEN + SS] === 0 || this.stackMask !== -1) return -1;
-    return this.direct((this.i32[I_SEG_BASE + (SS << 1)]! + offset) | 0, size, write);
   }
 
   // Memory operands.
@@ -546,6 +288,21 @@ export class Cpu {
 
   // Stack.
 
+  /** As {@link direct} for a range at `offset` in the stack segment, if that needs no checks. */
+  directStack(offset: number, size: number, write: boolean): number {
+    if (this.i32[I_SEG_OPEN + SS] === 0 || this.stackMask !== -1) return -1;
+    return this.direct((this.i32[I_SEG_BASE + (SS << 1)]! + offset) | 0, size, write);
+  }
+
+  /** Raise now whatever `count` pushes of `size` bytes would raise, in their order. */
+  probePushes(count: number, size: number): void {
+    let esp = this.reg(ESP);
+    for (let i = 0; i < count; i++) {
+      esp = (esp - size) & this.stackMask;
+      this.probeWrite(this.segmented(SS, esp, size, true), size);
+    }
+  }
+
   /** Push 2 or 4 bytes. */
   push(value: number, size: number): void {
     const esp = (this.i32[ESP << 1]! - size) & this.stackMask;
@@ -579,16 +336,6 @@ export class Cpu {
     this.#timestampOffset = value - Math.floor(this.machine.now());
   }
   #timestampOffset = 0;
-
-  /** A model-specific register; see `interp/identify.ts`. */
-  readMsr(n: number): readonly [low: number, high: number] {
-    return readMsr(this, n);
-  }
-
-  /** Set a model-specific register. */
-  writeMsr(n: number, low: number, high: number): void {
-    writeMsr(this, n, low, high);
-  }
 
   // Modes.
 

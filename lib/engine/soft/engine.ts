@@ -10,7 +10,8 @@
 import type { GuestMemory } from "../../memory.ts";
 import type { Engine, EntryState, Machine, StopReason } from "../engine.ts";
 import { type Block, CodeCache } from "./code_cache.ts";
-import { Cpu, CR0_ET, CR0_PE } from "./cpu.ts";
+import { CR0_ET, CR0_PE } from "./control_bits.ts";
+import { Cpu } from "./cpu.ts";
 import { Decoder, MAX_LENGTH, NEED_MORE } from "./decoder.ts";
 import { CpuFault, DB, DOUBLE, GP, PAGE, RETRY } from "./fault.ts";
 import { END_BRANCH, type Insn } from "./insn.ts";

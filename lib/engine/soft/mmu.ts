@@ -8,7 +8,8 @@
  * @module
  */
 import type { Width } from "../../platform/bus.ts";
-import { type Cpu, CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from "./cpu.ts";
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from "./control_bits.ts";
+import type { Cpu } from "./cpu.ts";
 import { PAGE } from "./fault.ts";
 import {
   TLB,

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Cpu, SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT } from "../cpu.ts";
+import { SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT } from "../control_bits.ts";
+import type { Cpu } from "../cpu.ts";
 import { GP, NP, UD } from "../fault.ts";
 import { type Insn, K_IMM } from "../insn.ts";
 import { CS, ECX, ESP, SS, ZF } from "../state.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Cpu, CR4_TSD } from "../cpu.ts";
+import { CR4_TSD } from "../control_bits.ts";
+import type { Cpu } from "../cpu.ts";
 import { BR, UD } from "../fault.ts";
 import { type Insn, K_MEM, K_REG, K_SREG } from "../insn.ts";
 import { CF, DF, EAX, EBP, EBX, EDX, ESP, IF, IOPL, NT, RF, SS, VM } from "../state.ts";

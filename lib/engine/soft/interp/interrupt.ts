@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Cpu, SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT } from "../cpu.ts";
+import { SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT } from "../control_bits.ts";
+import type { Cpu } from "../cpu.ts";
 import { BP, GP, NP, OFLOW, TS } from "../fault.ts";
 import type { Insn } from "../insn.ts";
 import { CS, ESP, IF, IOPL, NT, OF, RF, SS, TF, VM } from "../state.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_PE, SEG_BIG, SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT, SEG_RW } from "../cpu.ts";
+import { CR0_PE, SEG_BIG, SEG_CODE, SEG_CODE_OR_DATA, SEG_CONFORMING, SEG_PRESENT, SEG_RW } from "../control_bits.ts";
+import type { Cpu } from "../cpu.ts";
 import { GP, NP, STACK } from "../fault.ts";
 import type { Insn } from "../insn.ts";
 import { K_MEM } from "../insn.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 import {
-  type Cpu,
   CR0_AM,
   CR0_EM,
   CR0_ET,
@@ -23,11 +22,12 @@ import {
   CR4_PSE,
   CR4_TSD,
   SEG_BIG,
-  type SystemSegment,
-} from "../cpu.ts";
+} from "../control_bits.ts";
+import type { Cpu, SystemSegment } from "../cpu.ts";
 import { DB, GP, NP, UD } from "../fault.ts";
 import { type Insn, K_CR, K_DR, K_MEM } from "../insn.ts";
 import { CS, EAX, ECX, EDX, ESP, IF, RF, SS, VM } from "../state.ts";
+import { readMsr, writeMsr } from "./identify.ts";
 import { isNull, readDescriptor } from "./segments.ts";
 
 const CR0_BITS = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG | 0x6000_0000;
@@ -223,14 +223,14 @@ const MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x17
 
 export function rdmsr(cpu: Cpu, _insn: Insn): void {
   cpu.privileged();
-  const [low, high] = cpu.readMsr(cpu.reg(ECX) >>> 0);
+  const [low, high] = readMsr(cpu, cpu.reg(ECX) >>> 0);
   cpu.setReg(EAX, low);
   cpu.setReg(EDX, high);
 }
 
 export function wrmsr(cpu: Cpu, _insn: Insn): void {
   cpu.privileged();
-  cpu.writeMsr(cpu.reg(ECX) >>> 0, cpu.reg(EAX), cpu.reg(EDX));
+  writeMsr(cpu, cpu.reg(ECX) >>> 0, cpu.reg(EAX), cpu.reg(EDX));
 }
 
 function flat(cpu: Cpu, seg: number, selector: number, cpl: number): void {
@@ -242,20 +242,20 @@ function flat(cpu: Cpu, seg: number, selector: number, cpl: number): void {
 }
 
 export function sysenter(cpu: Cpu, _insn: Insn): void {
-  const selector = cpu.readMsr(MSR_SYSENTER_CS)[0] & 0xfffc;
+  const selector = readMsr(cpu, MSR_SYSENTER_CS)[0] & 0xfffc;
   if (selector === 0) cpu.gp();
   flat(cpu, CS, selector, 0);
   flat(cpu, SS, selector + 8, 0);
   cpu.cpl = 0;
   cpu.systemFlags &= ~(IF | VM | RF);
   cpu.updateFlat();
-  cpu.setReg(ESP, cpu.readMsr(MSR_SYSENTER_ESP)[0]);
-  cpu.eip = cpu.readMsr(MSR_SYSENTER_EIP)[0];
+  cpu.setReg(ESP, readMsr(cpu, MSR_SYSENTER_ESP)[0]);
+  cpu.eip = readMsr(cpu, MSR_SYSENTER_EIP)[0];
 }
 
 export function sysexit(cpu: Cpu, _insn: Insn): void {
   cpu.privileged();
-  const selector = cpu.readMsr(MSR_SYSENTER_CS)[0] & 0xfffc;
+  const selector = readMsr(cpu, MSR_SYSENTER_CS)[0] & 0xfffc;
   if (selector === 0) cpu.gp();
   flat(cpu, CS, selector + 16 | 3, 3);
   flat(cpu, SS, selector + 24 | 3, 3);

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_TS, CR4_PAE, SEG_PRESENT } from "../cpu.ts";
+import { CR0_TS, CR4_PAE, SEG_PRESENT } from "../control_bits.ts";
+import type { Cpu } from "../cpu.ts";
 import { GP, NP, TS } from "../fault.ts";
 import { NT } from "../state.ts";
 import { cacheSegment, isNull, loadSegment, nullSegment, readDescriptor } from "./segments.ts";

@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { type Cpu, CR4_OSXMMEXCPT } from "../../cpu.ts";
+import { CR4_OSXMMEXCPT } from "../../control_bits.ts";
+import type { Cpu } from "../../cpu.ts";
 import { UD, XM } from "../../fault.ts";
 import { STATE_MXCSR } from "../../state.ts";
 

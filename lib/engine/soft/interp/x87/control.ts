@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_MP, CR0_TS } from "../../cpu.ts";
+import { CR0_MP, CR0_TS } from "../../control_bits.ts";
+import type { Cpu } from "../../cpu.ts";
 import { NM } from "../../fault.ts";
 import type { Insn } from "../../insn.ts";
 import { EAX, STATE_FPU_DP, STATE_FPU_IP, STATE_FPU_OPCODE } from "../../state.ts";

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_PE, CR4_OSFXSR } from "../../cpu.ts";
+import { CR0_PE, CR4_OSFXSR } from "../../control_bits.ts";
+import type { Cpu } from "../../cpu.ts";
 import type { Insn } from "../../insn.ts";
 import {
   STATE_FPU_DP,

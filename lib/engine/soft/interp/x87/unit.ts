@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { type Cpu, CR0_NE } from "../../cpu.ts";
+import { CR0_NE } from "../../control_bits.ts";
+import type { Cpu } from "../../cpu.ts";
 import { MF } from "../../fault.ts";
 import type { Insn } from "../../insn.ts";
 import {
