@@ -193,14 +193,14 @@ export class SoftEngine implements Engine {
     const here = 4096 - (linear & 0xfff);
     const bytes = this.#scratch;
     const first = cpu.mmu.fetch(linear);
-    for (let i = 0; i < here && i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physRead(first + i, 1);
+    for (let i = 0; i < here && i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physical.read(first + i, 1);
     let insn: Insn;
     try {
       insn = this.#decoder.decode(bytes, 0, Math.min(here, MAX_LENGTH), cpu.codeSize);
     } catch (reason) {
       if (reason !== NEED_MORE) throw reason;
       const second = cpu.mmu.fetch(linear + here | 0);
-      for (let i = here; i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physRead(second + i - here, 1);
+      for (let i = here; i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physical.read(second + i - here, 1);
       insn = this.#decoder.decode(bytes, 0, MAX_LENGTH + 1, cpu.codeSize);
     }
     this.#execute(insn);
