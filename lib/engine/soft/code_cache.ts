@@ -14,6 +14,9 @@ import { END_NONE, type Insn } from "./insn.ts";
 /** Longest block in instructions: keeps a run of straight code from being decoded far ahead of its use. */
 const MAX_BLOCK = 64;
 
+/** Instructions decoded between two sweeps; what was not run between them is forgotten. A boot runs most code once. */
+const SWEEP = 50_000;
+
 /** Straight-line code: it is entered at the top and left at the end, or by a fault. */
 export class Block {
   /** The page it lies in. */
@@ -26,6 +29,8 @@ export class Block {
   readonly insns: readonly Insn[];
   /** Times it was interpreted. */
   count = 0;
+  /** {@link count} at the last sweep. */
+  swept = 0;
   /** How generated code is entered here: table slot | entry number << 16; -1 while there is none. */
   target = -1;
   /** It was given to the translator, whatever came of it. */
@@ -73,6 +78,7 @@ export class CodeCache {
   readonly #cpu: Cpu;
   readonly #decoder: Decoder;
   readonly #pages: (CodePage | undefined)[] = [];
+  #decoded = 0;
 
   /**
    * @param cpu whose memory is cached
@@ -93,8 +99,23 @@ export class CodeCache {
     if (!block) {
       block = this.#decode(page, offset, codeSize);
       page.blocks.set(key, block);
+      this.#decoded += block.insns.length;
+      if (this.#decoded > SWEEP) this.#sweep();
     }
     return block;
+  }
+
+  /** Forget the decoded form of code that was not interpreted since the last sweep and is not translated. */
+  #sweep(): void {
+    this.#decoded = 0;
+    for (const page of this.#pages) {
+      if (!page) continue;
+      for (const [key, block] of page.blocks) {
+        if (block.target < 0 && block.count === block.swept && block.count > 0) page.blocks.delete(key);
+        else block.swept = block.count;
+      }
+      if (page.blocks.size === 0 && page.derived.size === 0) this.#dropPage(page);
+    }
   }
 
   /** Forget all code: after the memory was replaced. */

@@ -95,6 +95,7 @@ export function formRegion(seed: Block): Region | undefined {
       }
     }
   }
+  if (!starts.has(seed.start)) return undefined; // forgotten meanwhile
   return connect(page, seed.start, starts, afterCalls);
 }
 
