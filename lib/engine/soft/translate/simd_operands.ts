@@ -25,6 +25,16 @@ export interface SimdEmitter {
   readonly flags?: boolean;
 }
 
+/** Emitters by {@link Insn.code}. */
+export type SimdTable = (SimdEmitter | undefined)[];
+
+/** What a family fills its table with. */
+export function simdDefiner(table: SimdTable): (codes: readonly number[], emitter: SimdEmitter) => void {
+  return (codes, emitter) => {
+    for (const code of codes) table[code] = emitter;
+  };
+}
+
 /** Prefixes of {@link Insn.code}. */
 export const P66 = 0x100, PF3 = 0x200, PF2 = 0x300;
 
