@@ -1,7 +1,6 @@
 /**
  * Operands of SIMD instructions: XMM registers, memory that must be aligned or not, their low lanes, constants; and what
- * MXCSR must be like for WebAssembly's arithmetic to do what SSE's would. Used by all `emit_simd*.ts` and
- * `emit_float*.ts`.
+ * MXCSR must be like for WebAssembly's arithmetic to do what SSE's would. Used by all families of SIMD emitters.
  *
  * @module
  */
