@@ -20,7 +20,6 @@ import {
   ECX,
   ESP,
   SS,
-  STATE_BUDGET,
   STATE_CPL,
   STATE_FPU_CONTROL,
   STATE_MXCSR,
@@ -32,7 +31,7 @@ import {
   TLB_USER,
 } from "./state.ts";
 
-const I_TLB_OFFSET = STATE_TLB_OFFSET >> 2, I_BUDGET = STATE_BUDGET >> 2;
+const I_TLB_OFFSET = STATE_TLB_OFFSET >> 2;
 const I_SEG_BASE = STATE_SEG_BASE >> 2, I_SEG_OPEN = STATE_SEG_OPEN >> 2;
 
 /** A segment register's visible and cached parts; bases of the six live in shared memory ({@link Cpu.segmentBase}). */
@@ -364,11 +363,6 @@ export class Cpu extends LinearMemory {
     this.flat = open && bases === 0 && this.codeSize === 4 && this.stackMask === -1;
     i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
     i32[STATE_CPL >> 2] = this.cpl;
-  }
-
-  /** Let generated code return to the dispatcher at its next check. */
-  interruptGenerated(): void {
-    this.i32[I_BUDGET] = -1;
   }
 
   /** The repeat count: CX or ECX. */
