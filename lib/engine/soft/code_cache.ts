@@ -17,12 +17,17 @@ const MAX_BLOCK = 64;
 /** Instructions decoded between two sweeps; what was not run between them is forgotten. A boot runs most code once. */
 const SWEEP = 50_000;
 
+/** Places for blocks that were asked for lately. */
+const RECENT = 8192;
+
 /** Straight-line code: it is entered at the top and left at the end, or by a fault. */
 export class Block {
   /** The page it lies in. */
   readonly page: CodePage;
   /** Offset of its first byte in the page. */
   readonly start: number;
+  /** Its key in {@link CodePage.blocks}. */
+  readonly key: number;
   /** Offset behind its last byte. */
   readonly end: number;
   /** Its instructions; none if the first one reaches into the next page. */
@@ -33,12 +38,15 @@ export class Block {
   swept = 0;
   /** How generated code is entered here: table slot | entry number << 16; -1 while there is none. */
   target = -1;
+  /** It can still be found; see {@link CodeCache.block}. */
+  known = true;
   /** It was given to the translator, whatever came of it. */
   tried = false;
 
-  constructor(page: CodePage, start: number, end: number, insns: readonly Insn[]) {
+  constructor(page: CodePage, key: number, end: number, insns: readonly Insn[]) {
     this.page = page;
-    this.start = start;
+    this.key = key;
+    this.start = key & 0xfff;
     this.end = end;
     this.insns = insns;
   }
@@ -77,7 +85,9 @@ function granules(first: number, last: number): number {
 export class CodeCache {
   readonly #cpu: Cpu;
   readonly #decoder: Decoder;
-  readonly #pages: (CodePage | undefined)[] = [];
+  readonly #pages: (CodePage | undefined)[];
+  /** Blocks that were asked for lately, by a hash of their address. */
+  readonly #recent: (Block | undefined)[] = new Array(RECENT).fill(undefined);
   #decoded = 0;
 
   /**
@@ -87,14 +97,26 @@ export class CodeCache {
   constructor(cpu: Cpu, decoder: Decoder) {
     this.#cpu = cpu;
     this.#decoder = decoder;
+    // Filled, so that it is an array and no dictionary.
+    this.#pages = new Array(cpu.memory.size >>> 12).fill(undefined);
     cpu.dropCode = (physical, size) => this.#stored(physical, size);
   }
 
   /** The block at a physical address, decoded now if it was not known. */
   block(physical: number, codeSize: 2 | 4): Block {
     const offset = physical & 0xfff;
-    const page = this.#pages[physical >>> 12] ?? this.#addPage(physical);
     const key = codeSize === 4 ? offset : offset | 0x1000;
+    const place = (key ^ (physical >>> 12)) & (RECENT - 1);
+    const recent = this.#recent[place];
+    if (recent !== undefined && recent.known && recent.key === key && recent.page.physical === physical - offset) {
+      return recent;
+    }
+    return this.#recent[place] = this.#find(physical, key, codeSize);
+  }
+
+  #find(physical: number, key: number, codeSize: 2 | 4): Block {
+    const offset = physical & 0xfff;
+    const page = this.#pages[physical >>> 12] ?? this.#addPage(physical);
     let block = page.blocks.get(key);
     if (!block) {
       block = this.#decode(page, offset, codeSize);
@@ -111,8 +133,10 @@ export class CodeCache {
     for (const page of this.#pages) {
       if (!page) continue;
       for (const [key, block] of page.blocks) {
-        if (block.target < 0 && block.count === block.swept && block.count > 0) page.blocks.delete(key);
-        else block.swept = block.count;
+        if (block.target < 0 && block.count === block.swept && block.count > 0) {
+          page.blocks.delete(key);
+          block.known = false;
+        } else block.swept = block.count;
       }
       if (page.blocks.size === 0 && page.derived.size === 0) this.#dropPage(page);
     }
@@ -149,7 +173,7 @@ export class CodeCache {
     }
     // A block that is empty because of the page's end still depends on the bytes there.
     page.covered |= granules(start, Math.max(at, insns.length === 0 ? 4096 : at) - 1);
-    return new Block(page, start, at, insns);
+    return new Block(page, codeSize === 4 ? start : start | 0x1000, at, insns);
   }
 
   /** A store: drop the page's code if it may have been overwritten. */
@@ -162,6 +186,7 @@ export class CodeCache {
 
   #dropPage(page: CodePage): void {
     page.dropped = true;
+    for (const block of page.blocks.values()) block.known = false;
     for (const derived of page.derived) derived.drop();
     this.#pages[page.physical >>> 12] = undefined;
     this.#cpu.mmu.codePages[page.physical >>> 12] = 0;
