@@ -30,8 +30,9 @@ export async function checkStress(bench: Workbench, turns: number): Promise<void
   }
 }
 
-/** Run a stressor; it says nothing and ends with 0 if it finds its results to be right. */
+/** Run a stressor; it ends with 0 and says nothing, or only that it ran too shortly, if it finds its results right. */
 export async function runStress({ shell }: Workbench, words: string): Promise<void> {
-  const result = await shell.run(`stress-ng -q --verify -t ${SECONDS} ${words}`, 4 * SECONDS);
-  assertEquals(result, { output: "", status: 0 }, `stress-ng ${words}`);
+  const { output, status } = await shell.run(`stress-ng -q --verify -t ${SECONDS} ${words}`, 4 * SECONDS);
+  const complaints = output.split("\n").filter((line) => line && !line.startsWith("stress-ng: warn:"));
+  assertEquals({ complaints, status }, { complaints: [], status: 0 }, `stress-ng ${words}`);
 }

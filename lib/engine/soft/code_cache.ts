@@ -10,12 +10,18 @@
 import type { Cpu } from "./cpu.ts";
 import { type Decoder, NEED_MORE } from "./decoder.ts";
 import { END_NONE, type Insn } from "./insn.ts";
+import { OP } from "./opcodes.ts";
 
 /** Longest block in instructions: keeps a run of straight code from being decoded far ahead of its use. */
 const MAX_BLOCK = 64;
 
 /** Instructions decoded between two sweeps; what was not run between them is forgotten. A boot runs most code once. */
 const SWEEP = 50_000;
+
+/** Targets of an indirect branch that are remembered. */
+const MAX_TARGETS = 8;
+
+const CALLI = OP.CALLI!, JMPI = OP.JMPI!;
 
 /** Places for blocks that were asked for lately. */
 const RECENT = 8192;
@@ -42,6 +48,8 @@ export class Block {
   known = true;
   /** It was given to the translator, whatever came of it. */
   tried = false;
+  /** Offsets in the page that its indirect call or jump was seen to go to; `undefined` if it does not end so. */
+  readonly targets: number[] | undefined;
 
   constructor(page: CodePage, key: number, end: number, insns: readonly Insn[]) {
     this.page = page;
@@ -49,6 +57,15 @@ export class Block {
     this.start = key & 0xfff;
     this.end = end;
     this.insns = insns;
+    const last = insns.at(-1)?.op;
+    this.targets = last === CALLI || last === JMPI ? [] : undefined;
+  }
+
+  /** Its indirect branch, executed in the page at virtual address `page`, went to `address`. */
+  learn(page: number, address: number): void {
+    const targets = this.targets!, offset = address - page;
+    if (offset < 0 || offset > 0xfff || targets.length >= MAX_TARGETS || targets.includes(offset)) return;
+    targets.push(offset);
   }
 }
 

@@ -152,10 +152,14 @@ export class SoftEngine implements Engine {
       if (block.count === 4 * this.#threshold || this.#threshold === 0) translator.flush();
     }
     let eip = cpu.eip;
+    const page = eip & ~0xfff;
     for (let i = 0; i < insns.length; i++) {
       const insn = insns[i]!;
       insn.exec(cpu, insn);
-      if (insn.ends === END_BRANCH) return;
+      if (insn.ends === END_BRANCH) {
+        if (block.targets !== undefined) block.learn(page, cpu.eip);
+        return;
+      }
       eip = eip + insn.length | 0;
       cpu.eip = eip;
       if (cpu.codeDrops !== drops) return;

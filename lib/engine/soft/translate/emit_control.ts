@@ -30,12 +30,12 @@ function goTo(g: Emission, node: number, offset: number, next: number): void {
 export interface Surroundings {
   /** The node that stands right behind it, so that it can be fallen into, or -1. */
   readonly next: number;
-  /** Nodes that a RET may stay in the region for. */
-  readonly returns: readonly Node[];
+  /** All nodes of the region. */
+  readonly nodes: readonly Node[];
 }
 
 /** End a node. */
-export function emitTerminator(g: Emission, node: Node, { next, returns }: Surroundings): void {
+export function emitTerminator(g: Emission, node: Node, { next, nodes }: Surroundings): void {
   const insn = node.insns.at(-1)!;
   if (insn.ends !== END_BRANCH) return goTo(g, node.successors[0]!, node.end, next);
   if (!isPlainBranch(insn)) return g.leaveByInterpreter(insn);
@@ -59,12 +59,13 @@ export function emitTerminator(g: Emission, node: Node, { next, returns }: Surro
     case OP.CALLI:
       target(g, insn);
       push(g, () => g.pushAddress(node.end));
-      return g.leaveToTarget();
+      return toTarget(g, node, nodes);
     case OP.JMPI:
       target(g, insn);
-      return g.leaveToTarget();
+      return toTarget(g, node, nodes);
     case OP.RET:
-      return ret(g, insn, returns);
+      pop(g, T1, insn.a === K_IMM ? insn.imm : 0);
+      return toTarget(g, node, nodes);
     default:
       throw new Error(`Operation ${insn.op} does not end a node`);
   }
@@ -110,15 +111,15 @@ function target(g: Emission, insn: Insn): void {
   g.code.set(T1);
 }
 
-function ret(g: Emission, insn: Insn, returns: readonly Node[]): void {
+/** Go to the address in T1: to one of the node's successors if it is theirs, else out of the region. */
+function toTarget(g: Emission, from: Node, nodes: readonly Node[]): void {
   const c = g.code;
-  pop(g, T1, insn.a === K_IMM ? insn.imm : 0);
-  for (const node of returns) {
-    g.prepareBranch(node.index);
+  for (const successor of from.successors) {
+    g.prepareBranch(successor);
     c.get(T1);
-    g.pushAddress(node.start);
+    g.pushAddress(nodes[successor]!.start);
     c.byte(W.EQ);
-    c.brIf(g.depth(node.index));
+    c.brIf(g.depth(successor));
   }
   g.leaveToTarget();
 }

@@ -26,6 +26,8 @@ import type { Node, Region } from "./region.ts";
 import { W } from "./wasm.ts";
 
 const SIMD = OP.SIMD!;
+/** They compare an address with each successor's, and leave the region behind that. */
+const TO_ADDRESS = new Set([OP.RET, OP.CALLI, OP.JMPI]);
 
 /** A function, ready for a module. */
 export interface Generated {
@@ -135,7 +137,7 @@ class Generator {
   /** Whether a node reaches `to` other than by falling out of its end. */
   #branchesNotLast(from: number, to: number): boolean {
     const { successors, insns } = this.#region.nodes[from]!;
-    if (insns.at(-1)!.op === OP.RET) return true;
+    if (TO_ADDRESS.has(insns.at(-1)!.op)) return true;
     return successors.length !== 1 && successors.indexOf(to) !== successors.length - 1 || successors.length > 2 ||
       successors[0] === successors[1];
   }
@@ -190,7 +192,7 @@ class Generator {
     const out = node.successors.some((s) => s >= 0 && this.#analysis.flagsIn[s]);
     if (out) syncFlags(g);
     this.#knownOut[i] = g.known;
-    emitTerminator(g, node, { next, returns: this.#region.returns });
+    emitTerminator(g, node, { next, nodes: this.#region.nodes });
   }
 
   /** At a loop head: leave if the budget is used up. */

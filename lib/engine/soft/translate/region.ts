@@ -22,7 +22,10 @@ const MAX_INSNS = 400;
  */
 const WARM = 4;
 
-const JCC = OP.JCC!, JMP = OP.JMP!, CALL = OP.CALL!, CALLI = OP.CALLI!, RET = OP.RET!, INT = OP.INT!;
+/** Calls inside a region whose return addresses a RET in it compares its own with. */
+const MAX_RETURNS = 4;
+
+const JCC = OP.JCC!, JMP = OP.JMP!, CALL = OP.CALL!, CALLI = OP.CALLI!, JMPI = OP.JMPI!, RET = OP.RET!, INT = OP.INT!;
 const CONDITIONAL = new Set([JCC, OP.LOOP!, OP.LOOPE!, OP.LOOPNE!, OP.JCXZ!]);
 
 /** A basic block of a region. */
@@ -35,7 +38,10 @@ export interface Node {
   readonly insns: readonly Insn[];
   /** Offset behind its last instruction. */
   readonly end: number;
-  /** Nodes that control can pass to, in the order taken, fall-through; -1 for an exit from the region. */
+  /**
+   * Nodes that control can pass to; -1 for an exit from the region. Of a conditional branch: taken, fall-through. Of a
+   * RET or an indirect branch: those that it was seen, or is thought, to go to; it may leave the region as well.
+   */
   readonly successors: number[];
   /** Nodes that come here. */
   readonly predecessors: number[];
@@ -49,8 +55,6 @@ export interface Region {
   readonly nodes: readonly Node[];
   /** Nodes that can be entered from outside, by entry number. */
   readonly entries: readonly Node[];
-  /** Nodes that a RET may go to because a CALL inside the region stands before them. */
-  readonly returns: readonly Node[];
 }
 
 /** Offset in the page that a direct branch goes to, or -1 if it leaves the page. */
@@ -70,12 +74,15 @@ export function formRegion(seed: Block): Region | undefined {
   if (seed.insns.length === 0) return undefined;
   const starts = new Set<number>();
   const afterCalls = new Set<number>();
+  const indirect = new Set<number>();
   const queue = [seed.start];
   let total = 0;
   while (queue.length > 0) {
     const start = queue.shift()!;
     const block = page.blocks.get(start);
-    if (starts.has(start) || !block || (block !== seed && (block.count < WARM || block.target >= 0))) continue;
+    if (starts.has(start) || !block) continue;
+    // What an indirect branch goes to is taken in even if it can be entered: to stay inside saves much more there.
+    if (block !== seed && !indirect.has(start) && (block.count < WARM || block.target >= 0)) continue;
     if (block.insns.length === 0) continue;
     if (total + block.insns.length > MAX_INSNS) continue;
     total += block.insns.length;
@@ -93,6 +100,10 @@ export function formRegion(seed: Block): Region | undefined {
         afterCalls.add(block.end);
         queue.push(block.end);
       }
+      for (const offset of block.targets ?? []) {
+        indirect.add(offset);
+        queue.push(offset);
+      }
     }
   }
   if (!starts.has(seed.start)) return undefined; // forgotten meanwhile
@@ -103,7 +114,19 @@ export function formRegion(seed: Block): Region | undefined {
 export function isPlainBranch(insn: Insn): boolean {
   return insn.size === 4 && insn.addrSize === 4 && (insn.a !== K_MEM || insn.seg !== CS) &&
     (CONDITIONAL.has(insn.op) || insn.op === JMP || insn.op === CALL || insn.op === CALLI || insn.op === RET ||
-      insn.op === OP.JMPI!);
+      insn.op === JMPI);
+}
+
+/** Where indirect branches were seen to go to, by the branch's offset: blocks that overlap end in the same one. */
+function learnedTargets(page: CodePage, starts: readonly number[]): Map<number, Set<number>> {
+  const learned = new Map<number, Set<number>>();
+  for (const start of starts) {
+    const { targets, insns } = page.blocks.get(start)!;
+    if (targets === undefined) continue;
+    const at = insns.at(-1)!.offset;
+    learned.set(at, new Set([...learned.get(at) ?? [], ...targets]));
+  }
+  return learned;
 }
 
 function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: Set<number>): Region {
@@ -118,8 +141,8 @@ function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: 
     return { index, start, insns, end: last.offset + last.length, successors: [], predecessors: [], entry: -1 };
   });
   const find = (offset: number) => byStart.get(offset) ?? -1;
+  const learned = learnedTargets(page, order);
   const called = new Set<number>();
-  const returns: Node[] = [];
   for (const node of nodes) {
     const last = node.insns.at(-1)!;
     if (last.ends === END_BRANCH && !isPlainBranch(last)) continue;
@@ -130,18 +153,16 @@ function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: 
       else if (last.op === CALL) {
         node.successors.push(target);
         if (target >= 0) called.add(node.index);
+      } else if (last.op === CALLI || last.op === JMPI) {
+        node.successors.push(...[...learned.get(last.offset)!].map(find).filter((n) => n >= 0));
+        if (last.op === CALLI && node.successors.length > 0) called.add(node.index);
       }
     } else node.successors.push(find(node.end));
   }
-  for (const index of called) {
-    const after = find(nodes[index]!.end);
-    if (after >= 0) returns.push(nodes[after]!);
+  const returns = [...called].map((index) => find(nodes[index]!.end)).filter((after) => after >= 0);
+  if (returns.length <= MAX_RETURNS) {
+    for (const node of nodes) if (node.insns.at(-1)!.op === RET) node.successors.push(...returns);
   }
-  if (returns.length > 0 && returns.length <= 4) {
-    for (const node of nodes) {
-      if (node.insns.at(-1)!.op === RET) node.successors.push(...returns.map((r) => r.index));
-    }
-  } else returns.length = 0;
   for (const node of nodes) {
     for (const successor of new Set(node.successors)) {
       if (successor >= 0) nodes[successor]!.predecessors.push(node.index);
@@ -149,5 +170,5 @@ function connect(page: CodePage, seed: number, starts: Set<number>, afterCalls: 
   }
   const entries = nodes.filter((node) => node.index === 0 || afterCalls.has(node.start));
   entries.forEach((node, number) => node.entry = number);
-  return { page, nodes, entries, returns };
+  return { page, nodes, entries };
 }
