@@ -33,6 +33,11 @@ export class GuestMemory {
   /** All of RAM, indexed by Guest-physical address. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly #view: DataView<SharedArrayBuffer>;
+  /**
+   * Called behind each change that was made through this object, or told to {@link changed}: an engine that keeps code
+   * made from RAM forgets what has changed.
+   */
+  onChange: (address: number, length: number) => void = () => {};
 
   /**
    * @param memory a shared memory of at least `base + size` bytes, see {@link GuestMemory.allocate}
@@ -61,6 +66,12 @@ export class GuestMemory {
     const pages = Math.ceil((ENGINE_RESERVED + size) / WASM_PAGE);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     return new GuestMemory(memory, ENGINE_RESERVED, size);
+  }
+
+  /** Bytes were changed by other means: through {@link bytes}, a {@link slice}, or another thread. */
+  changed(address: number, length: number): void {
+    this.#check(address, length);
+    if (length > 0) this.onChange(address, length);
   }
 
   /** Whether `length` bytes from `address` are all RAM. */
@@ -96,12 +107,14 @@ export class GuestMemory {
   write(address: number, bytes: Uint8Array): void {
     this.#check(address, bytes.length);
     this.bytes.set(bytes, address);
+    this.changed(address, bytes.length);
   }
 
   /** Set `length` bytes from `address` to `value`; throws {@link GuestMemoryError} if the range leaves RAM. */
   fill(address: number, length: number, value: number): void {
     this.#check(address, length);
     this.bytes.fill(value, address, address + length);
+    this.changed(address, length);
   }
 
   /** One byte; throws {@link GuestMemoryError} outside RAM, as do the accessors below. */
@@ -132,24 +145,28 @@ export class GuestMemory {
   setUint8(address: number, value: number): void {
     this.#check(address, 1);
     this.#view.setUint8(address, value);
+    this.onChange(address, 1);
   }
 
   /** Set a little-endian 16-bit word. */
   setUint16(address: number, value: number): void {
     this.#check(address, 2);
     this.#view.setUint16(address, value, true);
+    this.onChange(address, 2);
   }
 
   /** Set a little-endian 32-bit word. */
   setUint32(address: number, value: number): void {
     this.#check(address, 4);
     this.#view.setUint32(address, value, true);
+    this.onChange(address, 4);
   }
 
   /** Set a little-endian 64-bit word. */
   setBigUint64(address: number, value: bigint): void {
     this.#check(address, 8);
     this.#view.setBigUint64(address, value, true);
+    this.onChange(address, 8);
   }
 
   #check(address: number, length: number): void {

@@ -59,6 +59,7 @@ export class SoftEngine implements Engine {
     this.#cache = new CodeCache(this.cpu, this.#decoder);
     this.#threshold = options.threshold ?? THRESHOLD;
     if (!options.interpretOnly) this.#translator = new Translator(this.cpu, this.#cache);
+    memory.onChange = (address, length) => this.#changed(address, length);
   }
 
   /** Start state of the Linux boot protocol's 32-bit entry; forgets all code. */
@@ -76,6 +77,16 @@ export class SoftEngine implements Engine {
     cpu.flags = 2;
     cpu.setReg(ESI, entry.esi);
     cpu.eip = entry.eip | 0;
+  }
+
+  /** A device, or the loader, has changed memory: code made from it goes. What runs just now runs to its next exit. */
+  #changed(address: number, length: number): void {
+    const cpu = this.cpu, codePages = cpu.mmu.codePages, end = address + length;
+    while (address < end) {
+      const size = Math.min(end, (address | 0xfff) + 1) - address;
+      if (codePages[address >>> 12] && cpu.dropCode(address, size)) cpu.codeDrops++;
+      address += size;
+    }
   }
 
   /** Run until the machine stops or the Guest dies. */

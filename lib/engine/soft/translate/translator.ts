@@ -80,6 +80,8 @@ export class Translator {
   readonly #memoryPages: number;
   /** Instructions that regions leave to the interpreter, by number. */
   readonly #interpreted: (Insn | undefined)[] = [];
+  /** Ranges of them that belong to code that was dropped. */
+  readonly #retired: [number, number][] = [];
   #queue: Block[] = [];
   #nextSlot = 0;
 
@@ -107,6 +109,7 @@ export class Translator {
   /** Run translated code from a block on, until JavaScript is needed. */
   enter(block: Block): void {
     const cpu = this.#cpu;
+    while (this.#retired.length > 0) this.#interpreted.fill(undefined, ...this.#retired.pop()!);
     this.#jumps.fill(cpu.eip, block.target, cpu.cpl === 3);
     cpu.inGenerated = true;
     this.#runtime.enter(block.target, cpu.eip);
@@ -118,6 +121,7 @@ export class Translator {
     this.#cache.clear();
     this.#jumps.clear();
     this.#interpreted.length = 0;
+    this.#retired.length = 0;
     this.#queue = [];
     this.#nextSlot = 0;
   }
@@ -168,7 +172,8 @@ export class Translator {
       drop: () => {
         this.counts.dropped++;
         this.#table.set(slot, this.#runtime.stub);
-        this.#interpreted.fill(undefined, firstInterpreted, firstInterpreted + count);
+        // A device may drop the code that is running just now: what it needs goes when no code runs.
+        this.#retired.push([firstInterpreted, firstInterpreted + count]);
       },
     };
     page.derived.add(derived);
