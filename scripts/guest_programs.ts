@@ -23,7 +23,7 @@ const STRESSORS = [
   ...["atomic", "bsearch", "crypt", "fp", "funccall", "hash", "heapsort", "hsearch", "list", "longjmp", "lsearch"],
   ...["matrix", "matrix-3d", "memcpy", "mergesort", "nop", "prefetch", "qsort", "radixsort", "randlist", "shellsort"],
   ...["skiplist", "sparsematrix", "str", "stream", "tree", "tsearch", "vecfp", "vecmath", "vecshuf", "vecwide", "wcs"],
-  ...["zlib", "branch", "jpeg", "judy", "malloc", "memthrash", "fma", "misaligned", "opcode", "regs", "rotate"],
+  ...["zlib", "branch", "jpeg", "judy", "malloc", "memthrash", "misaligned", "opcode", "regs", "rotate"],
   ...["brk", "clone", "exec", "fault", "fork", "futex", "get", "kill", "mmap", "mremap", "mprotect", "pipe", "poll"],
   ...["pthread", "sem", "sigabrt", "sigfpe", "sigio", "signal", "sigrt", "sigsegv", "sigtrap", "stack", "switch"],
   ...["timer", "tlb-shootdown", "userfaultfd", "vfork", "vm", "vm-splice", "yield"],
