@@ -1,0 +1,139 @@
+/**
+ * The C library (`lguest.c`) for TypeScript: where its file is, and what its functions are called.
+ *
+ * Only a Guest with a tap, another root or another user needs it; nothing is opened before {@link openLibrary} is
+ * called. Every thread opens it for itself. All functions return a number: what the system call returned, or -errno.
+ * Read next: `build.ts`, which makes the file; `lib/net/tap.ts`, its first user.
+ *
+ * @module
+ */
+import { dirname, fromFileUrl, join } from "@std/path";
+import { GuestError } from "../lib/guest_error.ts";
+
+/** What its file is called. */
+export const LIBRARY_NAME = "liblguest.so";
+
+/** What `lguest_version()` returns in the library that this module describes. */
+const VERSION = 1;
+
+const SYMBOLS = {
+  lguest_version: { parameters: [], result: "i32" },
+  lguest_strerror: { parameters: ["i32"], result: "pointer" },
+  lguest_openat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  lguest_close: { parameters: ["i32"], result: "i32" },
+  lguest_read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  lguest_write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  lguest_writev: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  lguest_poll: { parameters: ["buffer", "u32", "i32"], result: "i32" },
+  lguest_eventfd: { parameters: [], result: "i32" },
+  lguest_getdents: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  lguest_ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
+  lguest_ioctl_value: { parameters: ["i32", "u32", "u32"], result: "i32" },
+  lguest_socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  lguest_if_nametoindex: { parameters: ["buffer"], result: "i32" },
+  lguest_getpwnam: { parameters: ["buffer", "buffer"], result: "i32" },
+  lguest_getgrouplist: { parameters: ["buffer", "u32", "buffer", "i32"], result: "i32" },
+  lguest_setgroups: { parameters: ["u32", "buffer"], result: "i32" },
+  lguest_setresgid: { parameters: ["u32"], result: "i32" },
+  lguest_setresuid: { parameters: ["u32"], result: "i32" },
+  lguest_chroot: { parameters: ["i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The functions of `lguest.c`, by name; see there. */
+export type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/** Error numbers that callers tell apart; Linux, all architectures that Deno runs on. */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EAGAIN: 11,
+  EACCES: 13,
+  EBUSY: 16,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EINVAL: 22,
+  ENOSPC: 28,
+  ERANGE: 34,
+  EOPNOTSUPP: 95,
+} as const;
+
+/** `openat()`: relative to the working directory. */
+export const AT_FDCWD = -100;
+/** `open()` flags; the same on x86-64 and arm64. */
+export const O_RDONLY = 0, O_RDWR = 2, O_NONBLOCK = 0o4000;
+
+let opened: { readonly path: string | undefined; readonly library: Library } | undefined;
+
+/**
+ * Open the C library; the same again if this thread has opened it already.
+ *
+ * @param path its file, as a user named it; else it is looked for beside this module and beside the program
+ * @throws {GuestError} if there is none, or one that cannot be used
+ */
+export function openLibrary(path?: string): Library {
+  if (opened && opened.path === path) return opened.library;
+  const file = path ?? findLibrary();
+  const library = dlopen(file);
+  const version = library.lguest_version();
+  if (version !== VERSION) {
+    throw new GuestError(
+      `C library "${file}" has version ${version}, not ${VERSION}: run "deno task build" to bring it up to date`,
+    );
+  }
+  opened = { path, library };
+  return library;
+}
+
+/**
+ * What an error number means, in the system's words.
+ *
+ * @param error an errno, of either sign
+ */
+export function strerror(library: Library, error: number): string {
+  const text = library.lguest_strerror(Math.abs(error));
+  return text === null ? `error ${Math.abs(error)}` : new Deno.UnsafePointerView(text).getCString();
+}
+
+/** A string as C takes it: UTF-8 with a zero byte behind. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+/** Where the library may be, best first; in a compiled executable the first is among its own files. */
+function places(): string[] {
+  const here = new URL(LIBRARY_NAME, import.meta.url);
+  const program = join(dirname(Deno.execPath()), LIBRARY_NAME);
+  return here.protocol === "file:" ? [fromFileUrl(here), program] : [program];
+}
+
+function findLibrary(): string {
+  const candidates = places();
+  for (const place of candidates) {
+    try {
+      if (Deno.statSync(place).isFile) return place;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw cannotOpen(place, error);
+    }
+  }
+  throw new GuestError(
+    `Taps, --chroot and --username need the C library: run "deno task build" (no "${candidates[0]}")`,
+  );
+}
+
+function dlopen(file: string): Library {
+  try {
+    return Deno.dlopen(file, SYMBOLS).symbols;
+  } catch (error) {
+    throw cannotOpen(file, error);
+  }
+}
+
+function cannotOpen(file: string, error: unknown): GuestError {
+  const why = error instanceof Deno.errors.NotCapable
+    ? "Deno was started without --allow-ffi and --allow-read"
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  return new GuestError(`C library "${file}" cannot be opened: ${why}`, { cause: error });
+}
