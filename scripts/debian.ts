@@ -12,6 +12,7 @@ import { ensureDir, exists } from "@std/fs";
 import { join } from "@std/path";
 import { Progress } from "../lib/cli/progress.ts";
 import { GuestError } from "../lib/guest_error.ts";
+import { collectModules, VIRTIO_MODULES } from "./modules.ts";
 
 /** The two kernels that Debian builds for i386 and that run on this CPU. */
 export type KernelFlavour = "686" | "686-pae";
@@ -43,15 +44,34 @@ export async function hasApt(): Promise<boolean> {
  * @throws {GuestError} if it cannot be fetched
  */
 export async function fetchKernel(flavour: KernelFlavour = "686"): Promise<string> {
-  const path = join(cacheDirectory(), `vmlinuz-${flavour}`);
+  return join(await fetchKernelPackage(flavour), "vmlinuz");
+}
+
+/**
+ * The modules of the kernel that {@link fetchKernel} gives: {@link VIRTIO_MODULES} and what they need.
+ *
+ * @returns the path of a tree for an initramfs, with `lib/modules/VERSION/`
+ * @throws {GuestError} if they cannot be fetched
+ */
+export async function fetchModules(flavour: KernelFlavour = "686"): Promise<string> {
+  return join(await fetchKernelPackage(flavour), "modules");
+}
+
+/** Kernel and modules come together, for a kernel takes no modules but its own. */
+async function fetchKernelPackage(flavour: KernelFlavour): Promise<string> {
+  const path = join(cacheDirectory(), `kernel-${flavour}-${await shortHash(VIRTIO_MODULES)}`);
   if (await exists(path)) return path;
   await withApt(`Fetching Debian's ${flavour} kernel`, async (apt) => {
     const record = await apt.run("apt-cache", ["show", "--no-all-versions", `linux-image-${flavour}`]);
     const name = /^Depends:.*?\b(linux-image-[^\s,]+)/m.exec(record)?.[1];
     if (!name) throw new GuestError(`apt knows no package that linux-image-${flavour} stands for`);
     const [archive] = await apt.download([name]);
-    await extract(archive!, apt.scratch, ["--wildcards", "./boot/vmlinuz-*"]);
-    await Deno.rename(await onlyFile(join(apt.scratch, "boot")), path);
+    const unpacked = join(apt.scratch, "unpacked"), chosen = join(apt.scratch, "chosen");
+    for (const directory of [unpacked, chosen]) await ensureDir(directory);
+    await extract(archive!, unpacked, ["--wildcards", "./boot/vmlinuz-*", "./lib/modules/*/kernel"]);
+    await Deno.rename(await onlyFile(join(unpacked, "boot")), join(chosen, "vmlinuz"));
+    await collectModules(unpacked, join(chosen, "modules"), VIRTIO_MODULES);
+    await Deno.rename(chosen, path);
   });
   return path;
 }
@@ -83,8 +103,7 @@ export async function fetchBusybox(): Promise<string> {
  */
 export async function fetchPackages(names: readonly string[]): Promise<string> {
   const sorted = [...new Set(names)].sort();
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sorted.join(" ")));
-  const path = join(cacheDirectory(), `tree-${new Uint8Array(digest).toHex().slice(0, 16)}`);
+  const path = join(cacheDirectory(), `tree-${await shortHash(sorted)}`);
   if (await exists(path)) return path;
   await withApt(`Fetching ${sorted.join(", ")}`, async (apt) => {
     const plan = await apt.run("apt-get", [
@@ -98,6 +117,12 @@ export async function fetchPackages(names: readonly string[]): Promise<string> {
     await Deno.rename(tree, path);
   });
   return path;
+}
+
+/** A name for what a list of names gives. */
+async function shortHash(names: readonly string[]): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(names.join(" ")));
+  return new Uint8Array(digest).toHex().slice(0, 16);
 }
 
 /** Whether this process has fetched the lists of packages. */

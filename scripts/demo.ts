@@ -12,7 +12,7 @@ import { exists } from "@std/fs";
 import { launch } from "../lib/cli/launch.ts";
 import { sayError } from "../lib/cli/messages.ts";
 import { GuestError } from "../lib/guest_error.ts";
-import { cacheDirectory, fetchBusybox, fetchKernel, type KernelFlavour } from "./debian.ts";
+import { cacheDirectory, fetchBusybox, fetchKernel, fetchModules, type KernelFlavour } from "./debian.ts";
 import { buildInitramfs, DEMO_INIT } from "./initramfs.ts";
 
 const FLAVOURS: readonly KernelFlavour[] = ["686", "686-pae"];
@@ -32,7 +32,7 @@ async function demo(words: readonly string[]): Promise<number> {
   try {
     const options = readOptions(words);
     const kernel = await fetchKernel(options.flavour);
-    const initrd = await demoInitramfs();
+    const initrd = await demoInitramfs(options.flavour);
     if (options.fetchOnly) {
       console.log(`${kernel}\n${initrd}`);
       return 0;
@@ -62,17 +62,20 @@ function readOptions(words: readonly string[]): DemoOptions {
   return options;
 }
 
-/** The initramfs is built again when its script has changed; its name tells. */
-async function demoInitramfs(): Promise<string> {
+/** The initramfs is built again when its script, or the kernel that its modules belong to, has changed; its name tells. */
+async function demoInitramfs(flavour: KernelFlavour): Promise<string> {
   const busybox = await fetchBusybox();
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(DEMO_INIT));
-  const path = join(cacheDirectory(), `demo-${new Uint8Array(digest).toHex().slice(0, 8)}.cpio`);
+  const modules = await fetchModules(flavour);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${modules}\n${DEMO_INIT}`));
+  const name = `demo-${flavour}`;
+  const path = join(cacheDirectory(), `${name}-${new Uint8Array(digest).toHex().slice(0, 8)}.cpio`);
   if (!await exists(path)) {
     for await (const entry of Deno.readDir(cacheDirectory())) {
-      if (/^demo-.*\.cpio$/.test(entry.name)) await Deno.remove(join(cacheDirectory(), entry.name));
+      if (entry.name.replace(/-[0-9a-f]{8}\.cpio$/, "") === name) await Deno.remove(join(cacheDirectory(), entry.name));
     }
     const temporary = await Deno.makeTempFile({ dir: cacheDirectory(), prefix: basename(path) });
-    await Deno.writeFile(temporary, buildInitramfs({ busybox: await Deno.readFile(busybox), init: DEMO_INIT }));
+    const image = buildInitramfs({ busybox: await Deno.readFile(busybox), init: DEMO_INIT, trees: [modules] });
+    await Deno.writeFile(temporary, image);
     await Deno.rename(temporary, path);
   }
   return path;

@@ -15,8 +15,8 @@ export interface InitramfsOptions {
   readonly busybox: Uint8Array;
   /** The text of `/init`. */
   readonly init: string;
-  /** A directory whose whole tree is copied to the root. */
-  readonly tree?: string;
+  /** Directories whose whole trees are copied to the root. */
+  readonly trees?: readonly string[];
   /** More files: absolute path in the Guest, and contents. All can be executed. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
@@ -41,6 +41,25 @@ trap 'halt -f' USR1
 `;
 
 /**
+ * The middle of an init script, where `fetchModules` of `debian.ts` is in the initramfs: loads the drivers of the virtio
+ * devices that are there, and nothing where there are none. Other modules come when the kernel asks for them, ext4 when
+ * `mount` tries what /etc/filesystems names. With `console=hvc0` the kernel has a console only after this, so init's own
+ * files are opened anew.
+ */
+export const INIT_DRIVERS = `drivers() {
+  found=
+  for file in /sys/bus/$1/devices/*/modalias; do
+    [ -r "$file" ] && read -r alias <"$file" && case $alias in $2*) found="$found $alias" ;; esac
+  done
+  [ -z "$found" ] || modprobe -abq $found
+}
+mkdir -p /etc /mnt
+echo ext4 >/etc/filesystems
+drivers pci pci:v00001AF4 && drivers virtio virtio:
+exec </dev/console >/dev/console 2>&1
+`;
+
+/**
  * The end of an init script: a shell on the console, which is its controlling terminal, and power-off when it ends.
  * The second setsid finds itself a group leader, so it forks and leaves; with a mere "&" the shell and all it starts
  * would ignore ^C.
@@ -54,7 +73,7 @@ done
 `;
 
 /** The demo's whole init script. */
-export const DEMO_INIT = `${INIT_PREAMBLE}
+export const DEMO_INIT = `${INIT_PREAMBLE}${INIT_DRIVERS}
 export PS1='lguest:\\w\\$ '
 stty rows "\${LINES:-24}" cols "\${COLUMNS:-80}" </dev/console
 unset LINES COLUMNS
@@ -80,12 +99,14 @@ export function buildInitramfs(options: InitramfsOptions): Uint8Array<ArrayBuffe
   };
   for (const path of ["dev", "proc", "sys", "root", "tmp", "bin"]) add({ kind: "directory", path });
   add({ kind: "character", path: "dev/console", major: 5, minor: 1 });
-  if (options.tree !== undefined) { for (const entry of readTree(options.tree, "")) add(entry); }
+  for (const tree of options.trees ?? []) for (const entry of readTree(tree, "")) add(entry);
   add({ kind: "file", path: "bin/busybox", mode: 0o755, data: options.busybox });
   for (const applet of busyboxApplets(options.busybox)) {
     const path = `bin/${applet}`;
     if (!entries.has(path) && !entries.has(`usr/${path}`)) add({ kind: "symlink", path, target: "busybox" });
   }
+  // Where the kernel looks for it.
+  if (!entries.has("sbin/modprobe")) add({ kind: "symlink", path: "sbin/modprobe", target: "/bin/busybox" });
   const encoder = new TextEncoder();
   for (const [path, contents] of Object.entries({ "/init": options.init, ...options.files })) {
     const data = typeof contents === "string" ? encoder.encode(contents) : contents;

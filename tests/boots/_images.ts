@@ -43,7 +43,7 @@ export class Images {
   }
 
   /** busybox, a shell on the console, and perhaps more. */
-  async initrd(more: Pick<InitramfsOptions, "tree" | "files"> = {}): Promise<string> {
+  async initrd(more: Pick<InitramfsOptions, "trees" | "files"> = {}): Promise<string> {
     const path = this.path("initrd");
     await Deno.writeFile(
       path,

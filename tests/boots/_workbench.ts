@@ -47,7 +47,7 @@ export async function openWorkbench(
     guest = hold(`${flavour}, programs`, {
       memory: MEMORY,
       kernel: await images.bzImage(flavour),
-      initrd: await images.initrd({ tree: packages.tree, files }),
+      initrd: await images.initrd({ trees: [packages.tree], files }),
       commandLine: "console=ttyS0 quiet",
     });
     const { shell, stopped } = guest;
