@@ -1,6 +1,7 @@
 /**
- * Where a Guest's console bytes go and come from. A UART (or, later, a virtio console) holds a {@link ConsoleBackend}
- * and knows nothing of terminals. Read next: `console_ring.ts`, the backend between two threads; `pc/uart.ts`.
+ * Where a Guest's console bytes go and come from. A UART holds a {@link ConsoleBackend} and moves single bytes, a virtio
+ * console holds a {@link ConsolePort} and moves many; neither knows of terminals. Read next: `console_ring.ts`, how the
+ * bytes get to another thread; `pc/uart.ts`, `../virtio/console.ts`.
  *
  * @module
  */
@@ -32,10 +33,50 @@ export interface ConsoleBackend {
   readonly attention?: Int32Array<SharedArrayBuffer>;
 }
 
-/** A {@link ConsoleBackend} in memory, for tests and for programs that script a Guest. */
-export class MemoryConsole implements ConsoleBackend {
+/** A terminal's size in characters; 0 where it is unknown. */
+export interface WindowSize {
+  /** Characters in a line, up to 65535. */
+  readonly columns: number;
+  /** Lines, up to 65535. */
+  readonly rows: number;
+}
+
+/** The host's end of a console that moves many bytes at a time and never waits. */
+export interface ConsolePort {
+  /**
+   * Take bytes that the Guest sent, as many as there is room for; the rest must be offered again when the device is told
+   * to look, which happens once there is room.
+   *
+   * @returns how many were taken, from the start of `bytes`
+   */
+  send(bytes: Uint8Array): number;
+  /**
+   * Give the next bytes typed for the Guest; the device is told to look when there are new ones.
+   *
+   * @returns how many were put at the start of `into`
+   */
+  receive(into: Uint8Array): number;
+  /** The terminal's size now; the device is told to look when it changes. */
+  readonly window: WindowSize;
+  /** The Guest's driver has come, or has gone: what is typed may depend on it. */
+  setReady(ready: boolean): void;
+  /**
+   * Block this thread until {@link send} may succeed again, or the Guest is to end: only for bytes that a device cannot
+   * leave with the Guest.
+   *
+   * @returns whether it is worth while to try again
+   */
+  waitForRoom(): boolean;
+}
+
+/** Both kinds of console in memory, for tests and for programs that script a Guest. */
+export class MemoryConsole implements ConsoleBackend, ConsolePort {
   /** Every byte that the Guest sent. */
   readonly output: number[] = [];
+  /** What a device is told. */
+  window: WindowSize = { columns: 0, rows: 0 };
+  /** What a device has told: whether it has a driver. */
+  ready = false;
   readonly #input: number[] = [];
   /** How many bytes {@link output} may hold before it takes no more. */
   capacity: number = Infinity;
@@ -60,5 +101,29 @@ export class MemoryConsole implements ConsoleBackend {
   /** Give the next typed byte, or -1. */
   read(): number {
     return this.#input.shift() ?? -1;
+  }
+
+  /** Take bytes, up to {@link capacity}. */
+  send(bytes: Uint8Array): number {
+    const count = Math.min(bytes.length, Math.max(0, this.capacity - this.output.length));
+    for (let index = 0; index < count; index++) this.output.push(bytes[index]!);
+    return count;
+  }
+
+  /** Give typed bytes. */
+  receive(into: Uint8Array): number {
+    const bytes = this.#input.splice(0, into.length);
+    into.set(bytes);
+    return bytes.length;
+  }
+
+  /** Note whether there is a driver. */
+  setReady(ready: boolean): void {
+    this.ready = ready;
+  }
+
+  /** Nobody else makes room: a full console stays full. */
+  waitForRoom(): boolean {
+    return this.output.length < this.capacity;
   }
 }

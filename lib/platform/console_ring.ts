@@ -5,12 +5,12 @@
  * Positions count bytes for ever (modulo 2^32) and each has one owner: the producer moves the tail, the consumer the
  * head, so no lock is needed. A side that finds nothing to do sets its "waiting" word before it looks once more and
  * sleeps; the other side notifies only if that word is set, which makes a byte to a busy reader as cheap as a store.
- * Read next: `console.ts`, `pc/pc.ts`.
+ * Read next: `console.ts`; `console_switch.ts`, which gives one pair of rings to two devices.
  *
  * @module
  */
 import { ATTENTION_LOOK, signal } from "./attention.ts";
-import type { ConsoleBackend } from "./console.ts";
+import type { ConsoleBackend, WindowSize } from "./console.ts";
 
 /** Bytes that a ring holds unless told otherwise: some screens of text. */
 export const CONSOLE_RING_CAPACITY = 65536;
@@ -26,6 +26,10 @@ const WRITER_WAITING = 6;
 /** The consumer's attention word (`pc/pc.ts`), and whether it wants to be told by it. */
 const ATTENTION = 7;
 const ATTENTION_WANTED = 8;
+/** The producer found no room and wants the consumer to signal the word that it was given for that. */
+const ROOM_WANTED = 9;
+/** The terminal's size in characters: columns in the low half, rows in the high one. */
+const WINDOW = 10;
 const HEADER_WORDS = 16;
 
 /** A byte ring over a `SharedArrayBuffer`, one producer and one consumer, each of which may be in its own thread. */
@@ -36,7 +40,9 @@ export class ConsoleRing {
   readonly capacity: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
-  readonly #attention: Int32Array<SharedArrayBuffer>;
+  /** The word that {@link wantAttention} gives its consumer; another thread may signal it for other reasons. */
+  readonly attention: Int32Array<SharedArrayBuffer>;
+  #producer: Int32Array<SharedArrayBuffer> | undefined;
 
   /**
    * The ring in memory that another `ConsoleRing` has too.
@@ -52,7 +58,7 @@ export class ConsoleRing {
     this.buffer = buffer;
     this.capacity = capacity;
     this.#words = new Int32Array(buffer, 0, HEADER_WORDS);
-    this.#attention = this.#words.subarray(ATTENTION, ATTENTION + 1);
+    this.attention = this.#words.subarray(ATTENTION, ATTENTION + 1);
     this.#bytes = new Uint8Array(buffer, HEADER_WORDS * 4);
   }
 
@@ -92,6 +98,7 @@ export class ConsoleRing {
     Atomics.store(this.#words, CLOSED, 1);
     this.#wake(READER_EVENT, READER_WAITING, true);
     this.#wake(WRITER_EVENT, WRITER_WAITING, true);
+    this.#signalRoom();
   }
 
   /**
@@ -110,6 +117,20 @@ export class ConsoleRing {
     Atomics.store(this.#words, TAIL, (tail + count) | 0);
     this.#written();
     return count;
+  }
+
+  /**
+   * Producer: {@link write}, and if not all fitted have the consumer signal the word of {@link signalRoomTo} once it has
+   * made room: for a thread that may neither sleep for this nor look again and again.
+   *
+   * @returns how many bytes were taken
+   */
+  writeOrAsk(bytes: Uint8Array): number {
+    const taken = this.write(bytes);
+    if (taken === bytes.length) return taken;
+    Atomics.store(this.#words, ROOM_WANTED, 1);
+    // The consumer may have made room before it could see that.
+    return taken + this.write(bytes.subarray(taken));
   }
 
   /** Producer: put in one byte; returns whether there was room. */
@@ -136,7 +157,7 @@ export class ConsoleRing {
     into.set(this.#bytes.subarray(at, at + first), 0);
     into.set(this.#bytes.subarray(0, count - first), first);
     Atomics.store(this.#words, HEAD, (head + count) | 0);
-    this.#wake(WRITER_EVENT, WRITER_WAITING, false);
+    this.#taken();
     return count;
   }
 
@@ -146,7 +167,7 @@ export class ConsoleRing {
     const head = Atomics.load(this.#words, HEAD);
     const byte = this.#bytes[head & (this.capacity - 1)] ?? 0;
     Atomics.store(this.#words, HEAD, (head + 1) | 0);
-    this.#wake(WRITER_EVENT, WRITER_WAITING, false);
+    this.#taken();
     return byte;
   }
 
@@ -213,7 +234,32 @@ export class ConsoleRing {
    */
   wantAttention(): Int32Array<SharedArrayBuffer> {
     Atomics.store(this.#words, ATTENTION_WANTED, 1);
-    return this.#attention;
+    return this.attention;
+  }
+
+  /**
+   * Consumer, in its own thread: where its reads signal that there is room, if the producer has asked for that
+   * ({@link writeOrAsk}).
+   *
+   * @param attention the producer's attention word
+   */
+  signalRoomTo(attention: Int32Array<SharedArrayBuffer>): void {
+    this.#producer = attention;
+  }
+
+  /**
+   * The size of the terminal where this ring's bytes are typed, which travels beside them; set by the producer, and
+   * signalled like a byte. 0 means unknown.
+   */
+  get window(): WindowSize {
+    const word = Atomics.load(this.#words, WINDOW);
+    return { columns: word & 0xffff, rows: word >>> 16 };
+  }
+
+  set window({ columns, rows }: WindowSize) {
+    const clip = (value: number) => Math.min(Math.max(Math.trunc(value) || 0, 0), 0xffff);
+    Atomics.store(this.#words, WINDOW, clip(columns) | clip(rows) << 16);
+    if (Atomics.load(this.#words, ATTENTION_WANTED) !== 0) signal(this.attention, ATTENTION_LOOK);
   }
 
   /** Announce a sleep; whoever calls this must look once more before it sleeps on the event it got. */
@@ -225,7 +271,18 @@ export class ConsoleRing {
 
   #written(): void {
     this.#wake(READER_EVENT, READER_WAITING, false);
-    if (Atomics.load(this.#words, ATTENTION_WANTED) !== 0) signal(this.#attention, ATTENTION_LOOK);
+    if (Atomics.load(this.#words, ATTENTION_WANTED) !== 0) signal(this.attention, ATTENTION_LOOK);
+  }
+
+  #taken(): void {
+    this.#wake(WRITER_EVENT, WRITER_WAITING, false);
+    this.#signalRoom();
+  }
+
+  #signalRoom(): void {
+    if (!this.#producer || Atomics.load(this.#words, ROOM_WANTED) === 0) return;
+    Atomics.store(this.#words, ROOM_WANTED, 0);
+    signal(this.#producer, ATTENTION_LOOK);
   }
 
   #wake(event: number, waiting: number, always: boolean): void {
