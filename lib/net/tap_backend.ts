@@ -1,0 +1,80 @@
+/**
+ * A tap as the Guest's network card sees it, in the virtual CPU's thread. Packets that came are in a ring
+ * (`packet_ring.ts`), read by a Worker. Packets that go are written to the tap here and at once: the kernel takes them
+ * straight from the Guest's memory, and a write to a tap never waits. Read next: `lib/virtio/net.ts`.
+ *
+ * @module
+ */
+import { type Library, openLibrary } from "../../ffi/library.ts";
+import type { GuestMemory } from "../memory.ts";
+import type { Segment } from "../virtio/queue.ts";
+import { MAX_PACKET, type NetBackend } from "./backend.ts";
+import { PacketRing } from "./packet_ring.ts";
+import { TUNSETOFFLOAD } from "./tap.ts";
+import type { TapSetup } from "./tap_workers.ts";
+
+/** The most pieces that the kernel takes at once (UIO_MAXIOV). */
+const MAX_PIECES = 1024;
+const WORD = 2 ** 32;
+
+/** Sends to a tap, and takes what its Worker has read. */
+export class TapBackend implements NetBackend {
+  readonly #fd: number;
+  readonly #library: Library;
+  readonly #ring: PacketRing;
+  readonly #memory: GuestMemory;
+  /** Where the Guest's physical address 0 stands in this process. */
+  readonly #base: number;
+  /** `struct iovec`s: address and length, two words each. */
+  readonly #vector = new Uint32Array(MAX_PIECES * 4);
+
+  /**
+   * @param setup what `startTapWorkers()` gave
+   * @param memory the Guest's memory
+   * @throws {GuestError} if the C library cannot be opened in this thread
+   */
+  constructor(setup: TapSetup, memory: GuestMemory) {
+    this.#fd = setup.fd;
+    this.#library = openLibrary(setup.library);
+    this.#ring = new PacketRing(setup.ring);
+    this.#memory = memory;
+    // User space ends far below 2^53.
+    this.#base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory.bytes)));
+  }
+
+  /** Whether packets can still come; read them first. */
+  get linkUp(): boolean {
+    return !this.#ring.ended;
+  }
+
+  /** Write a packet to the tap; one that the kernel refuses (a header that makes no sense, an interface down) is lost. */
+  send(segments: readonly Segment[], length: number): boolean {
+    if (length > MAX_PACKET || segments.length > MAX_PIECES) return false;
+    const vector = this.#vector;
+    let word = 0;
+    for (const { address, length } of segments) {
+      if (!this.#memory.contains(address, length)) return false;
+      const pointer = this.#base + address;
+      vector[word] = pointer % WORD;
+      vector[word + 1] = Math.floor(pointer / WORD);
+      vector[word + 2] = length;
+      word += 4;
+    }
+    return this.#library.lguest_writev(this.#fd, vector, segments.length) === length;
+  }
+
+  /** The oldest packet that the Worker has read. */
+  peek(): Uint8Array | undefined {
+    return this.#ring.peek();
+  }
+
+  /** Make room for another. */
+  release(): void {
+    this.#ring.release();
+  }
+
+  /** Tell the kernel what the Guest does by itself. A tap that is gone needs not to know. */
+  setOffloads(flags: number): void {
+    this.#library.lguest_ioctl_value(this.#fd, TUNSETOFFLOAD, flags);
+  }
+}
