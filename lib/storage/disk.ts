@@ -1,0 +1,85 @@
+/**
+ * Makes a disk of a file: starts the Worker that opens it and does the reading and writing. What leaves is plain data
+ * for the virtual CPU's thread, which makes a `RingBlockBackend` of it. Read next: `storage_worker.ts`,
+ * `ring_backend.ts`.
+ *
+ * @module
+ */
+import { GuestError } from "../guest_error.ts";
+import type { GuestMemory } from "../memory.ts";
+import { DiskRing, WORD } from "./disk_ring.ts";
+import type { DiskSetup } from "./ring_backend.ts";
+import type { DiskOrder, DiskReport } from "./storage_worker.ts";
+
+/** What {@link openDisk} needs. */
+export interface DiskOptions {
+  /** A file or a block device, as the user wrote it. */
+  readonly path: string;
+  /** Whether it must not be written; by default it is, if the host allows it. */
+  readonly readOnly?: boolean;
+  /** The Guest's memory. */
+  readonly memory: GuestMemory;
+  /** The attention word of the virtual CPU's thread (`../platform/attention.ts`). */
+  readonly attention: Int32Array<SharedArrayBuffer>;
+}
+
+/** A disk that is open, with its Worker. */
+export interface OpenDisk {
+  /** To be posted to the virtual CPU's thread. */
+  readonly setup: DiskSetup;
+  /**
+   * Let requests that are under way be done, close the file and end the Worker. What no flush has brought to stable
+   * storage is left to the host, as with any program's files.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Open a disk; on the main thread, before the root directory or the user is changed.
+ *
+ * @throws {GuestError} if the file cannot be used: it is missing, a directory, locked by another program
+ */
+export async function openDisk({ path, readOnly = false, memory, attention }: DiskOptions): Promise<OpenDisk> {
+  const worker = new Worker(new URL("./storage_worker.ts", import.meta.url), { type: "module", name: `disk ${path}` });
+  const buffer = DiskRing.allocate();
+  const ring = new DiskRing(buffer);
+  const order: DiskOrder = {
+    path,
+    readOnly,
+    ring: buffer,
+    attention,
+    memory: memory.memory,
+    base: memory.base,
+    size: memory.size,
+  };
+  worker.postMessage(order);
+  const opened = await nextReport(worker);
+  if (opened.kind !== "opened") {
+    worker.terminate();
+    throw new GuestError(opened.kind === "refused" ? opened.message : `Disk "${path}" was closed`);
+  }
+  // From here on a failure is a defect of this program, and ends it.
+  worker.onerror = null;
+  const { sectors, readOnly: protectedFile } = opened;
+  const id = path.slice(path.lastIndexOf("/") + 1);
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    const closed = nextReport(worker);
+    Atomics.store(ring.words, WORD.CLOSED, 1);
+    ring.wake();
+    await closed;
+    worker.terminate();
+  }
+  return { setup: { ring: buffer, sectors, readOnly: protectedFile, id }, close: () => closing ??= close() };
+}
+
+/** The next message of a Worker, or the error that it died of. */
+function nextReport(worker: Worker): Promise<DiskReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<DiskReport>();
+  worker.onmessage = ({ data }: MessageEvent<DiskReport>) => resolve(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(`A disk's Worker failed: ${event.message}`));
+  };
+  return promise;
+}
