@@ -90,25 +90,34 @@ export class PacketRing {
   }
 
   /**
-   * Producer: the place of the next packet, of {@link MAX_PACKET} bytes; the caller writes from its start. Blocks while
-   * the ring is full, so it is for a Worker.
+   * Producer: the place of the next packet, of {@link MAX_PACKET} bytes; the caller writes from its start.
+   *
+   * @returns the place, or `undefined` if there is no room for the largest packet
+   */
+  tryPlace(): Uint8Array<SharedArrayBuffer> | undefined {
+    const tail = Atomics.load(this.#words, TAIL);
+    const at = tail & (this.capacity - 1);
+    const free = this.capacity - ((tail - Atomics.load(this.#words, HEAD)) >>> 0);
+    // A record that crosses the ring's end uses the margin there, which belongs to the record before that end.
+    if (free < Math.min(MAX_RECORD, this.capacity - at)) return undefined;
+    return this.#bytes.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + MAX_PACKET);
+  }
+
+  /**
+   * Producer in a Worker: as {@link tryPlace}, but block while the ring is full.
    *
    * @returns the place, or `undefined` once the ring is closed
    */
   waitForPlace(): Uint8Array<SharedArrayBuffer> | undefined {
-    for (;;) {
-      if (this.closed) return undefined;
+    while (!this.closed) {
       const head = Atomics.load(this.#words, HEAD);
-      const tail = Atomics.load(this.#words, TAIL);
-      const at = tail & (this.capacity - 1);
-      const free = this.capacity - ((tail - head) >>> 0);
-      if (free >= Math.min(MAX_RECORD, this.capacity - at)) {
-        return this.#bytes.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + MAX_PACKET);
-      }
+      const place = this.tryPlace();
+      if (place) return place;
       Atomics.store(this.#words, WAITING, 1);
       // Closing and reading both notify; the time limit is for a close between the look above and the sleep.
       Atomics.wait(this.#words, HEAD, head, 1000);
     }
+    return undefined;
   }
 
   /**

@@ -58,11 +58,11 @@ export function parseTunnet(text: string): TunnetSpec {
 export function parseMac(text: string): Mac {
   const parts = text.split(":");
   if (parts.length !== 6) {
-    throw new RangeError(`MAC address "${text}" has ${count(parts, text)}, not 6: write it as 52:54:00:12:34:56`);
+    throw new RangeError(`MAC address ${quote(text)} has ${count(parts, text)}, not 6: write it as 52:54:00:12:34:56`);
   }
   const bad = parts.find((part) => !/^[0-9a-f]{1,2}$/i.test(part));
   if (bad !== undefined) {
-    throw new RangeError(`MAC address "${text}": "${bad}" is not a byte in hexadecimal, from 00 to ff`);
+    throw new RangeError(`MAC address ${quote(text)}: ${quote(bad)} is not a byte in hexadecimal, from 00 to ff`);
   }
   const [a, b, c, d, e, f] = parts.map((part) => parseInt(part, 16)) as [
     number,
@@ -73,9 +73,13 @@ export function parseMac(text: string): Mac {
     number,
   ];
   if (a & 1) {
-    throw new RangeError(`MAC address "${text}" is a multicast address: its first byte must be even, as in 52:54:00…`);
+    throw new RangeError(
+      `MAC address ${quote(text)} is a multicast address: its first byte must be even, as in 52:54:00…`,
+    );
   }
-  if ((a | b | c | d | e | f) === 0) throw new RangeError(`MAC address "${text}" is all zeroes: no card can have it`);
+  if ((a | b | c | d | e | f) === 0) {
+    throw new RangeError(`MAC address ${quote(text)} is all zeroes: no card can have it`);
+  }
   return [a, b, c, d, e, f];
 }
 
@@ -91,39 +95,44 @@ export function randomMac(): Mac {
 }
 
 function checkIp(text: string, ip: string): string {
-  if (ip === "") throw new RangeError(`Network "${text}" has no IP address: ${GRAMMAR}`);
+  if (ip === "") throw new RangeError(`Network ${quote(text)} has no IP address: ${GRAMMAR}`);
   if (!/^[0-9.]+$/.test(ip)) {
-    const hint = /^[^.]+$/.test(ip) ? `; a bridge is named by bridge:${ip}` : "";
-    throw new RangeError(`Network "${text}": "${ip}" is not an IPv4 address${hint}`);
+    const hint = /^[a-z][\w-]{0,14}$/i.test(ip) ? `; a bridge is named by bridge:${ip}` : "";
+    throw new RangeError(`Network ${quote(text)}: ${quote(ip)} is not an IPv4 address${hint}`);
   }
   const parts = ip.split(".");
   if (parts.length !== 4 || parts.includes("")) {
-    throw new RangeError(`Network "${text}": IPv4 address "${ip}" has ${count(parts, ip)}, not 4`);
+    throw new RangeError(`Network ${quote(text)}: IPv4 address ${quote(ip)} has ${count(parts, ip)}, not 4`);
   }
   const octets = parts.map(Number);
   const large = parts.find((_, index) => octets[index]! > 255);
   if (large !== undefined) {
-    throw new RangeError(`Network "${text}": IPv4 address "${ip}" has a part "${large}" above 255`);
+    throw new RangeError(`Network ${quote(text)}: IPv4 address ${quote(ip)} has a part ${quote(large)} above 255`);
   }
   const [first = 0] = octets;
   if (first === 0 || first >= 224) {
     throw new RangeError(
-      `Network "${text}": no interface can have the IPv4 address "${ip}"; take one like 192.168.19.1`,
+      `Network ${quote(text)}: no interface can have the IPv4 address ${quote(ip)}; take one like 192.168.19.1`,
     );
   }
   return octets.join(".");
 }
 
 function checkBridge(text: string, bridge: string): string {
-  if (bridge === "") throw new RangeError(`Network "${text}" names no bridge: ${GRAMMAR}`);
+  if (bridge === "") throw new RangeError(`Network ${quote(text)} names no bridge: ${GRAMMAR}`);
   if (new TextEncoder().encode(bridge).length > MAX_INTERFACE_NAME) {
-    throw new RangeError(`Network "${text}": bridge "${bridge}" has more than ${MAX_INTERFACE_NAME} bytes`);
+    throw new RangeError(`Network ${quote(text)}: bridge ${quote(bridge)} has more than ${MAX_INTERFACE_NAME} bytes`);
   }
   // deno-lint-ignore no-control-regex
   if (/[\s/\u0000]/.test(bridge) || bridge === "." || bridge === "..") {
-    throw new RangeError(`Network "${text}": no bridge can be called "${bridge}"`);
+    throw new RangeError(`Network ${quote(text)}: no bridge can be called ${quote(bridge)}`);
   }
   return bridge;
+}
+
+/** What a user wrote, in quotes and on one line whatever it holds. */
+function quote(text: string): string {
+  return JSON.stringify(text);
 }
 
 /** How many parts there are; an empty text has none, and empty parts count as such. */
