@@ -79,7 +79,7 @@ export class AddressSpace implements Bus {
    */
   register(start: number, length: number, device: BusDevice, name: string): void {
     const end = start + length;
-    const other = this.#ranges.find((range) => range && start < range.end && range.start < end);
+    const other = this.#overlapping(start, end);
     if (other) {
       throw new RangeError(
         `"${name}" at 0x${start.toString(16)} overlaps "${other.name}" at 0x${other.start.toString(16)}`,
@@ -87,6 +87,11 @@ export class AddressSpace implements Bus {
     }
     this.#table.fill(this.#ranges.length, start, end);
     this.#ranges.push({ start, end, device, name });
+  }
+
+  /** Whether nobody answers any of `length` addresses from `start`. */
+  isFree(start: number, length: number): boolean {
+    return this.#overlapping(start, start + length) === undefined;
   }
 
   /** Take back the range that starts at `start`. */
@@ -112,6 +117,10 @@ export class AddressSpace implements Bus {
     const range = this.#find(address);
     if (range && address + width <= range.end) range.device.write(address - range.start, width, value);
     else if (width !== 1) { for (let i = 0; i < width; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff); }
+  }
+
+  #overlapping(start: number, end: number): Range | undefined {
+    return this.#ranges.find((range) => range && start < range.end && range.start < end);
   }
 
   #find(address: number): Range | undefined {

@@ -5,11 +5,12 @@
  * RSDP → RSDT and XSDT → FADT → FACS and DSDT, in the BIOS area below 1 MiB, where every kernel looks (ACPI 6.5
  * §5.2.5.1). There is no MADT: the CPU has no local APIC, and interrupts go by the 8259s. The machine is always in
  * ACPI mode (no SMI command port), has no fixed buttons and no general-purpose events. A device that is added to the
- * DSDT later is a term in {@link differentiatedTerms}. Read next: `aml.ts`, `pm.ts`.
+ * DSDT later is a term in {@link differentiatedTerms}. Read next: `acpi_pci.ts`, `aml.ts`, `pm.ts`.
  *
  * @module
  */
 import type { GuestMemory } from "../../memory.ts";
+import { pciRootTerm } from "./acpi_pci.ts";
 import { type Aml, amlInteger, amlList, amlName, amlPackage } from "./aml.ts";
 import { FIRMWARE_BASE, PM_BASE, SCI_IRQ } from "./layout.ts";
 import { SLEEP_TYPE_S5 } from "./pm.ts";
@@ -74,11 +75,11 @@ export function writeAcpiTables(memory: GuestMemory): AcpiTables {
   return { rsdp, start: FIRMWARE_BASE, end: next };
 }
 
-/** What the DSDT says: only how to switch off (§7.4.2, \_S5: values for PM1a_CNT and PM1b_CNT, two reserved). */
+/** What the DSDT says: how to switch off (§7.4.2, \_S5: values for PM1a_CNT and PM1b_CNT, two reserved), and PCI. */
 function differentiatedTerms(): Aml {
   const off = amlInteger(SLEEP_TYPE_S5);
   const unused = amlInteger(0);
-  return amlList(amlName("\\_S5", amlPackage([off, off, unused, unused])));
+  return amlList(amlName("\\_S5", amlPackage([off, off, unused, unused])), pciRootTerm());
 }
 
 /** A table: the common header (§5.2.6) and its contents. */

@@ -8,6 +8,9 @@
 /** The bytes of an AML term. */
 export type Aml = readonly number[];
 
+/** Flags of an address space descriptor: both ends of the range are fixed (§6.4.3.5.1). */
+const RANGE_FIXED = 0x0c;
+
 /**
  * The term that is the given terms one after the other.
  *
@@ -37,6 +40,69 @@ export function amlInteger(value: number): Aml {
  */
 export function amlName(name: string, value: Aml): Aml {
   return [0x08, ...nameString(name), ...value];
+}
+
+/**
+ * `Scope (name) {…}`: what follows is put into an object that exists (§20.2.5.1).
+ *
+ * @param name as for {@link amlName}
+ * @param terms what is put there
+ */
+export function amlScope(name: string, ...terms: readonly Aml[]): Aml {
+  return [0x10, ...withLength([...nameString(name), ...terms.flat()])];
+}
+
+/**
+ * `Device (name) {…}` (§20.2.5.2).
+ *
+ * @param name as for {@link amlName}
+ * @param terms its objects
+ */
+export function amlDevice(name: string, ...terms: readonly Aml[]): Aml {
+  return [0x5b, 0x82, ...withLength([...nameString(name), ...terms.flat()])];
+}
+
+/**
+ * `EISAID (id)`: three letters, five bits each, and four hexadecimal digits, the first byte lowest (§19.6.37).
+ *
+ * @param id such as "PNP0A03"
+ * @throws {RangeError} if it is not of that form
+ */
+export function amlEisaId(id: string): Aml {
+  if (!/^[A-Z]{3}[0-9A-F]{4}$/.test(id)) throw new RangeError(`No EISA id "${id}": want three letters, four digits`);
+  const letters = Array.from(id.slice(0, 3), (letter) => letter.charCodeAt(0) - 0x40);
+  const maker = letters.reduce((bits, letter) => bits << 5 | letter, 0);
+  const product = parseInt(id.slice(3), 16);
+  return [0x0c, maker >> 8, maker & 0xff, product >> 8, product & 0xff];
+}
+
+/**
+ * `ResourceTemplate () {…}`: a buffer of resource descriptors (§19.6.119, §20.2.5.4) with their end tag (§6.4.2.9),
+ * whose checksum 0 means that there is none.
+ *
+ * @param descriptors such as {@link wordBusNumbers} gives
+ */
+export function amlResources(...descriptors: readonly (readonly number[])[]): Aml {
+  const bytes = [...descriptors.flat(), 0x79, 0];
+  return [0x11, ...withLength([...amlInteger(bytes.length), ...bytes])];
+}
+
+/** A resource descriptor: bus numbers `first` to `last` that a bridge hands on (§6.4.3.5.3). */
+export function wordBusNumbers(first: number, last: number): readonly number[] {
+  const words = [0, first, last, 0, last - first + 1];
+  return [0x88, 3 + 2 * words.length, 0, 2, RANGE_FIXED, 0, ...words.flatMap((word) => [word & 0xff, word >> 8])];
+}
+
+/** A resource descriptor: `length` ports from `start` that the device itself answers, all 16 address bits decoded (§6.4.2.5). */
+export function ioPorts(start: number, length: number): readonly number[] {
+  return [0x47, 1, start & 0xff, start >> 8, start & 0xff, start >> 8, 1, length];
+}
+
+/** A resource descriptor: physical addresses `start` up to but without `end` that a bridge hands on, read and write (§6.4.3.5.2). */
+export function dwordMemory(start: number, end: number): readonly number[] {
+  const words = [0, start, end - 1, 0, end - start];
+  const bytes = words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24]);
+  return [0x87, 3 + bytes.length, 0, 0, RANGE_FIXED, 1, ...bytes];
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_RAM } from "../../memory.ts";
 
 /** Addresses in the x86 port space. */
 export const PORT_SPACE = 0x1_0000;
@@ -12,3 +13,18 @@ export const PM_BASE = 0x600;
 export const SCI_IRQ = 9;
 /** Where the tables of the firmware begin: in the BIOS area, which no memory map gives away and every kernel searches. */
 export const FIRMWARE_BASE = 0xf_0000;
+
+/** Physical addresses for PCI devices: above any RAM, below where a PC has its interrupt controllers and its BIOS. */
+export const PCI_HOLE = { start: MAX_RAM, end: 0xfec0_0000 } as const;
+
+/** Interrupt requests that nothing else on this PC uses, for PCI. */
+export const PCI_IRQS: readonly number[] = [10, 11, 5, 12, 14, 15];
+
+/**
+ * The interrupt request that a PCI device's pin A is wired to: spread, so that few share one.
+ *
+ * @param device its device number
+ */
+export function pciIrq(device: number): number {
+  return PCI_IRQS[(device + PCI_IRQS.length - 1) % PCI_IRQS.length]!;
+}

@@ -7,12 +7,19 @@
  * {@link PcMachine.wait} sleeps on and {@link PcMachine.poll} looks at. Typed bytes are in a shared ring by then
  * (`../console_ring.ts`).
  *
- * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next.
+ * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next. What comes by PCI is put onto the bus by
+ * {@link PcMachine.attachVirtio}: read `../../pci/bus.ts`, `../../virtio/pci_transport.ts`.
  *
  * @module
  */
 import type { Machine, StopReason } from "../../engine/engine.ts";
 import type { GuestMemory } from "../../memory.ts";
+import { PciBus } from "../../pci/bus.ts";
+import { assignResources } from "../../pci/firmware.ts";
+import { CONFIG_PORT_COUNT, CONFIG_PORTS, ConfigPorts, createHostBridge } from "../../pci/host_bridge.ts";
+import { SharedLine } from "../../pci/shared_line.ts";
+import type { VirtioDevice } from "../../virtio/device.ts";
+import { VirtioPciTransport } from "../../virtio/pci_transport.ts";
 import { ATTENTION_TERMINATE } from "../attention.ts";
 import { AddressSpace, type BusDevice } from "../bus.ts";
 import type { ConsoleBackend } from "../console.ts";
@@ -21,7 +28,7 @@ import { writeAcpiTables } from "./acpi.ts";
 import { Pic } from "./pic.ts";
 import { Pit } from "./pit.ts";
 import { PowerManagement } from "./pm.ts";
-import { PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
+import { PCI_HOLE, PCI_IRQS, pciIrq, PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
 import { Rtc } from "./rtc.ts";
 import { KeyboardReset, ResetControl, SystemControlA, SystemControlB } from "./system_control.ts";
 import { Uart } from "./uart.ts";
@@ -47,6 +54,8 @@ export interface PcOptions {
   readonly clock?: Clock;
   /** The host's wall clock in milliseconds since 1970, UTC; by default `Date.now`. */
   readonly wallClock?: () => number;
+  /** Hears what `--verbose` prints of PCI and its devices; without it there is nothing to do for that. */
+  readonly log?: (line: string) => void;
 }
 
 /** Below this an `Atomics.wait` would overshoot by more than it waits (measured: 0.05 to 0.1 ms late at any length). */
@@ -66,6 +75,10 @@ export class PcMachine implements Machine {
   readonly #uart: Uart;
   readonly #timed: Timed[] = [];
   readonly #resettable: { reset(): void }[] = [];
+  readonly #log: PcOptions["log"];
+  readonly #pci: PciBus;
+  readonly #pciLines: ReadonlyMap<number, SharedLine>;
+  readonly #transports: VirtioPciTransport[] = [];
   #stopped: StopReason | undefined;
 
   /**
@@ -76,6 +89,7 @@ export class PcMachine implements Machine {
   constructor(options: PcOptions) {
     const clock = options.clock ?? createHostClock();
     this.#clock = clock;
+    this.#log = options.log;
     this.#memory = options.memory;
     this.#attention = options.attention ?? options.console.attention ??
       new Int32Array(new SharedArrayBuffer(4));
@@ -102,6 +116,10 @@ export class PcMachine implements Machine {
     const controlB = new SystemControlB(pit, clock);
     const controlA = new SystemControlA(requestReset);
     const resetControl = new ResetControl(requestReset);
+    this.#pci = new PciBus(this.mmio, options.memory.size);
+    this.#pci.add(createHostBridge());
+    this.#pciLines = new Map(PCI_IRQS.map((irq) => [irq, new SharedLine(pic.line(irq))]));
+    const configPorts = new ConfigPorts(this.#pci, resetControl, options.log);
     const places: [number, number, BusDevice, string][] = [
       [0x20, 2, pic.master, "first interrupt controller"],
       [0x40, 4, pit, "timer"],
@@ -113,12 +131,12 @@ export class PcMachine implements Machine {
       [0x3f8, 8, this.#uart, "serial port"],
       [0x4d0, 2, pic.elcr, "interrupt edge/level registers"],
       [PM_BASE, 12, pm, "power management"],
-      [0xcf8, 4, resetControl, "reset control"],
+      [CONFIG_PORTS, CONFIG_PORT_COUNT, configPorts, "PCI host bridge"],
     ];
     for (const [start, length, device, name] of places) this.ports.register(start, length, device, name);
     this.#timed.push(pit, this.#uart, rtc, pm);
     // The timer before port 61h, which gates it; the controllers last, so that no device leaves a line up.
-    this.#resettable.push(pit, controlB, controlA, rtc, pm, this.#uart, resetControl, pic);
+    this.#resettable.push(pit, controlB, controlA, rtc, pm, this.#uart, resetControl, configPorts, this.#pci, pic);
   }
 
   /** The word by which other threads ask for attention: for the Workers of devices that are added later. */
@@ -182,12 +200,37 @@ export class PcMachine implements Machine {
   }
 
   /**
-   * Switch on: put every device back to power-on, write the firmware's tables, and forget why the machine stopped, to boot again in the same process. A
-   * machine that another thread has terminated stays so.
+   * Put a virtio device into the next PCI slot, to be found at the next {@link reset}.
+   *
+   * @param device the device; its driver's mistakes stop the machine
+   * @param description what the log says of it
+   * @returns its device number, 1 to 31
+   * @throws {RangeError} if all slots are taken
+   */
+  attachVirtio(device: VirtioDevice, description: string = device.name): number {
+    const transport = new VirtioPciTransport(device, {
+      memory: this.#memory,
+      died: (message) => this.#die(message),
+      log: this.#log,
+    });
+    const number = this.#pci.add(transport.function);
+    transport.function.connect(this.#pciLines.get(pciIrq(number))!.input());
+    this.#transports.push(transport);
+    this.#log?.(`device ${number}: ${description}`);
+    return number;
+  }
+
+  /**
+   * Switch on: put every device back to power-on, do what the firmware does, and forget why the machine stopped, to boot
+   * again in the same process. A machine that another thread has terminated stays so.
    */
   reset(): void {
+    for (const transport of this.#transports) transport.reset();
     for (const device of this.#resettable) device.reset();
     writeAcpiTables(this.#memory);
+    assignResources(this.#pci, PCI_HOLE, pciIrq);
+    // INTx is level-triggered: a kernel without ACPI relies on the firmware to have said so.
+    this.interrupts.elcr.write(0, 2, PCI_IRQS.reduce((bits, irq) => bits | 1 << irq, 0));
     if (this.#stopped?.kind !== "terminated") this.#stopped = undefined;
   }
 
@@ -196,5 +239,12 @@ export class PcMachine implements Machine {
     // Whoever wants the end gets it, also where the Guest has just asked for a reset.
     if (bits & ATTENTION_TERMINATE) this.#stopped = { kind: "terminated" };
     this.#uart.attend();
+    for (const transport of this.#transports) transport.attend();
+  }
+
+  /** A driver broke the specification; the engine stops soon, and until then no device does anything. */
+  #die(message: string): void {
+    for (const transport of this.#transports) transport.silence();
+    this.stop({ kind: "died", message });
   }
 }

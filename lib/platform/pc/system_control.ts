@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { type BusDevice, ByteDevice, type Width } from "../bus.ts";
+import { ByteDevice } from "../bus.ts";
 import type { Clock } from "../interrupt.ts";
 import type { Pit } from "./pit.ts";
 
@@ -113,11 +113,8 @@ export class KeyboardReset extends ByteDevice {
   }
 }
 
-/**
- * CF9h, within the four ports where a PCI host bridge has its configuration address. Linux looks for PCI with 32-bit
- * writes to 0xCF8 whose second byte can be a reset command; only byte writes to CF9h itself are for this register.
- */
-export class ResetControl implements BusDevice {
+/** The chipset's reset register, CF9h: within the PCI host bridge's address port, which passes byte accesses on. */
+export class ResetControl extends ByteDevice {
   readonly #requestReset: () => void;
   #value = 0;
 
@@ -127,6 +124,7 @@ export class ResetControl implements BusDevice {
    * @param requestReset called when the Guest asks for a reset
    */
   constructor(requestReset: () => void) {
+    super();
     this.#requestReset = requestReset;
   }
 
@@ -135,15 +133,13 @@ export class ResetControl implements BusDevice {
     this.#value = 0;
   }
 
-  /** The register at offset 1, all ones elsewhere. */
-  read(offset: number, width: Width): number {
-    if (width === 1 && offset === 1) return this.#value;
-    return width === 4 ? 0xffff_ffff : width === 2 ? 0xffff : 0xff;
+  /** What was written last. */
+  readByte(): number {
+    return this.#value;
   }
 
   /** Bit 2 going from 0 to 1 resets; bit 1 says whether only the CPU, which makes no difference here. */
-  write(offset: number, width: Width, value: number): void {
-    if (width !== 1 || offset !== 1) return;
+  writeByte(_offset: number, value: number): void {
     if ((value & ~this.#value & 0x04) !== 0) this.#requestReset();
     this.#value = value & 0x0e;
   }
