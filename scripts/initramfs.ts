@@ -49,7 +49,9 @@ trap 'halt -f' USR1
 export const INIT_DRIVERS = `drivers() {
   found=
   for file in /sys/bus/$1/devices/*/modalias; do
-    [ -r "$file" ] && read -r alias <"$file" && case $alias in $2*) found="$found $alias" ;; esac
+    [ -r "$file" ] && read -r alias <"$file" || continue
+    case " $found " in *" $alias "*) continue ;; esac
+    case $alias in $2*) found="$found $alias" ;; esac
   done
   [ -z "$found" ] || modprobe -abq $found
 }

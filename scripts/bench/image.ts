@@ -6,8 +6,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { GuestError } from "../../lib/guest_error.ts";
 import { fetchBusybox, fetchKernel } from "../debian.ts";
+import { compileProgram } from "../guest_compiler.ts";
 import { buildInitramfs, INIT_PREAMBLE, INIT_SHELL } from "../initramfs.ts";
 
 /** The same for every machine. */
@@ -32,12 +32,6 @@ export const PROMPT = "bench# ";
 /** Bytes that gzip packs: busybox itself, a program of about that size. */
 const GZIP_INPUT = 2 << 20;
 
-/** For a processor with SSE2 but without anything younger; plain doubles stay in the x87 unless the source says more. */
-const COMPILER = [
-  ...["-m32", "-march=i686", "-msse2", "-mfpmath=387"],
-  ...["-O2", "-static", "-no-pie", "-Wall", "-Wextra", "-Werror"],
-];
-
 /** The kernel is told to be silent before the first phase, so that no message of its tears a marker apart. */
 function initScript(phases: readonly string[]): string {
   return `#!/bin/sh
@@ -60,7 +54,7 @@ export async function makeImage(directory: string, memory: number, phases: reado
   const kernel = await fetchKernel("686");
   const busybox = await Deno.readFile(await fetchBusybox());
   const initrd = join(directory, "bench.cpio");
-  const program = await compilePhases(directory);
+  const program = await Deno.readFile(await compileProgram("bench/guest/phases.c", directory));
   await Deno.writeFile(
     initrd,
     buildInitramfs({
@@ -70,21 +64,6 @@ export async function makeImage(directory: string, memory: number, phases: reado
     }),
   );
   return { kernel, initrd, memory, commandLine: "console=ttyS0 panic=-1" };
-}
-
-async function compilePhases(directory: string): Promise<Uint8Array> {
-  const source = join(import.meta.dirname!, "guest/phases.c");
-  const program = join(directory, "phases");
-  const needs = `"gcc -m32" with a static C library (Debian: gcc-multilib)`;
-  try {
-    const { success, stderr } = await new Deno.Command("gcc", { args: [...COMPILER, source, "-o", program] }).output();
-    if (success) return await Deno.readFile(program);
-    const complaint = new TextDecoder().decode(stderr).trim().split("\n").at(0);
-    throw new GuestError(`The phases' program does not compile; it needs ${needs}: ${complaint}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new GuestError(`The benchmark needs ${needs}`, { cause: error });
-    throw error;
-  }
 }
 
 function gzipInput(busybox: Uint8Array): Uint8Array {

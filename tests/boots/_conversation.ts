@@ -17,8 +17,10 @@ export class Conversation {
   readonly #send: (bytes: Uint8Array) => Promise<void>;
   readonly #started = performance.now();
   readonly #decoder = new TextDecoder();
-  #heard = "";
-  #seen = 0;
+  /** What was expected, and what came before it. */
+  #past = "";
+  /** What came since, piece by piece: it may be much, and is joined only once. */
+  #pieces: string[] = [];
   #over = false;
   #wake: (() => void) | undefined;
 
@@ -33,12 +35,12 @@ export class Conversation {
 
   /** All that was written so far. */
   get heard(): string {
-    return this.#heard;
+    return this.#past + this.#pieces.join("");
   }
 
   /** The machine wrote something. A serial line ends lines with CR and LF, and a terminal in between adds CRs. */
   hear(bytes: Uint8Array): void {
-    this.#heard += this.#decoder.decode(bytes, { stream: true }).replaceAll("\r", "");
+    this.#pieces.push(this.#decoder.decode(bytes, { stream: true }).replaceAll("\r", ""));
     this.#wake?.();
   }
 
@@ -68,18 +70,28 @@ export class Conversation {
    */
   async expect(text: string, seconds = PATIENCE_SECONDS): Promise<string> {
     const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const at = this.#heard.indexOf(text, this.#seen);
-      if (at >= 0) {
-        const before = this.#heard.slice(this.#seen, at);
-        this.#seen = at + text.length;
-        return before;
+    // The end of the pieces that were looked through, in which the text may have begun.
+    let tail = "";
+    for (let looked = 0;;) {
+      while (looked < this.#pieces.length) {
+        const piece = this.#pieces[looked++]!;
+        if ((tail + piece).includes(text)) return this.#take(text, looked);
+        tail = (tail + piece).slice(1 - text.length);
       }
       const left = end - performance.now();
       if (this.#over) throw this.#failure(`${JSON.stringify(text)} was expected, but it ended`);
       if (left <= 0) throw this.#failure(`${JSON.stringify(text)} did not come within ${seconds} s`);
       await this.#moreHeard(left);
     }
+  }
+
+  /** The text stands in the first pieces; what follows it there has not been expected yet. */
+  #take(text: string, count: number): string {
+    const heard = this.#pieces.splice(0, count).join("");
+    const at = heard.indexOf(text);
+    this.#past += heard.slice(0, at + text.length);
+    this.#pieces.unshift(heard.slice(at + text.length));
+    return heard.slice(0, at);
   }
 
   async #moreHeard(ms: number): Promise<void> {
@@ -91,6 +103,6 @@ export class Conversation {
   }
 
   #failure(what: string): Error {
-    return new Error(`${this.name}: ${what}; the last it wrote:\n${this.#heard.slice(-SHOWN)}`);
+    return new Error(`${this.name}: ${what}; the last it wrote:\n${this.heard.slice(-SHOWN)}`);
   }
 }

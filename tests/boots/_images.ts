@@ -5,9 +5,10 @@
 import { join } from "@std/path";
 import { parseBzImage } from "../../lib/boot/bzimage.ts";
 import { identifyPayload, unpackPayload } from "../../lib/boot/payload/mod.ts";
-import { fetchBusybox, fetchKernel, type KernelFlavour } from "../../scripts/debian.ts";
+import { fetchBusybox, fetchKernel, fetchModules, type KernelFlavour } from "../../scripts/debian.ts";
+import { compileProgram } from "../../scripts/guest_compiler.ts";
 import { buildInitramfs, type InitramfsOptions } from "../../scripts/initramfs.ts";
-import { SHELL_INIT } from "./_shell.ts";
+import { DEVICES_INIT, SHELL_INIT } from "./_shell.ts";
 
 /** More than any kernel unpacks to. */
 const LIMIT = 1 << 28;
@@ -43,12 +44,28 @@ export class Images {
   }
 
   /** busybox, a shell on the console, and perhaps more. */
-  async initrd(more: Pick<InitramfsOptions, "trees" | "files"> = {}): Promise<string> {
+  async initrd(more: Partial<InitramfsOptions> = {}): Promise<string> {
     const path = this.path("initrd");
     await Deno.writeFile(
       path,
       buildInitramfs({ busybox: await Deno.readFile(await fetchBusybox()), init: SHELL_INIT, ...more }),
     );
     return path;
+  }
+
+  /** The same with the drivers of virtio devices, and ext4. */
+  async devicesInitrd(flavour: KernelFlavour, more: Partial<InitramfsOptions> = {}): Promise<string> {
+    const trees = [await fetchModules(flavour), ...more.trees ?? []];
+    return await this.initrd({ init: DEVICES_INIT, ...more, trees });
+  }
+
+  /** A program of `scripts/guest`, compiled for the Guest. */
+  async program(name: string): Promise<Uint8Array> {
+    return await Deno.readFile(await compileProgram(`guest/${name}.c`, this.#directory));
+  }
+
+  /** The same program for the host; its path. */
+  hostProgram(name: string): Promise<string> {
+    return compileProgram(`guest/${name}.c`, this.#directory, "host");
   }
 }

@@ -18,6 +18,8 @@ export interface LaunchedGuest extends AsyncDisposable {
   readonly ended: Promise<{ readonly code: number; readonly complaints: string }>;
   /** Close its stdin. */
   closeInput(): Promise<void>;
+  /** End it as `kill -9` does, whatever it is doing. */
+  kill(): void;
 }
 
 /** The words that start the launcher. */
@@ -30,12 +32,17 @@ export function launch(name: string, words: readonly string[]): LaunchedGuest {
   return startProgram(name, launcherCommand(...words));
 }
 
+/** Run any program that becomes the launcher: `ip netns exec` with {@link launcherCommand}. */
+export function launchBy(name: string, words: readonly string[]): LaunchedGuest {
+  return startProgram(name, words);
+}
+
 /** Run a shell command in a terminal of its own (`script` makes one; see {@link hasProgram}). */
 export function inTerminal(name: string, command: string): LaunchedGuest {
   return startProgram(name, ["script", "-qefc", command, "/dev/null"]);
 }
 
-function startProgram(name: string, [program, ...args]: string[]): LaunchedGuest {
+function startProgram(name: string, [program, ...args]: readonly string[]): LaunchedGuest {
   const child = new Deno.Command(program!, {
     args,
     stdin: "piped",
@@ -50,16 +57,20 @@ function startProgram(name: string, [program, ...args]: string[]): LaunchedGuest
   const ended = Promise.all([child.status, complaints, output])
     .then(([{ code }, complaints]) => ({ code, complaints }));
   const closeInput = () => keys.close().catch(() => {});
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  };
   return {
     shell: new Shell(line),
     ended,
     closeInput,
+    kill,
     async [Symbol.asyncDispose]() {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended.
-      }
+      kill();
       await closeInput();
       await ended;
     },

@@ -13,6 +13,21 @@ export const CANNOT_BOOT = !permitted || !await hasApt();
 /** Whether a program can be found. */
 export async function hasProgram(name: string): Promise<boolean> {
   if (!permitted) return false;
-  const found = await new Deno.Command("sh", { args: ["-c", `command -v ${name}`], stdin: "null" }).output();
-  return found.success;
+  return await runs(`command -v ${name}`);
+}
+
+/** Why a test of disks is ignored: as {@link CANNOT_BOOT}, or Debian's e2fsprogs is not there. */
+export const CANNOT_USE_DISKS = CANNOT_BOOT || !await runs("mke2fs -V && e2fsck -V && debugfs -V");
+
+/** Why a test of networks is ignored: as {@link CANNOT_BOOT}, or no network of one's own, with taps, can be had. */
+export const CANNOT_USE_NETWORKS = CANNOT_BOOT || !await runs(
+  "test -w /dev/net/tun && ip netns add $0 && (ip -n $0 tuntap add t mode tap && ip -n $0 link add b type bridge); " +
+    "status=$?; ip netns del $0; exit $status",
+);
+
+/** Whether a shell's command succeeds; its $0 is a name that is nobody else's. */
+async function runs(command: string): Promise<boolean> {
+  const args = ["-c", command, `lguest-needs-${Deno.pid}`];
+  const { success } = await new Deno.Command("sh", { args, stdin: "null", stdout: "null", stderr: "null" }).output();
+  return success;
 }

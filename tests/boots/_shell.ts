@@ -3,7 +3,7 @@
  * init script that makes it so is here, too. Read next: `_machines.ts`, what starts a Guest with it.
  */
 import { assertEquals } from "@std/assert";
-import { INIT_PREAMBLE, INIT_SHELL } from "../../scripts/initramfs.ts";
+import { INIT_DRIVERS, INIT_PREAMBLE, INIT_SHELL } from "../../scripts/initramfs.ts";
 import type { Conversation } from "./_conversation.ts";
 
 /** What the shell prints when it waits for a command. */
@@ -13,11 +13,18 @@ const PROMPT = "lguest-test# ";
  * An init that leads to such a shell. A terminal of that width never breaks a typed line, and the kernel's messages,
  * which would come in between, are left to `dmesg`.
  */
-export const SHELL_INIT = `${INIT_PREAMBLE}
+export const SHELL_INIT = shellInit("");
+
+/** The same for a Guest with virtio devices: it loads their drivers, and the shell is on the kernel's console, hvc0 if it is told so. */
+export const DEVICES_INIT = shellInit(INIT_DRIVERS);
+
+function shellInit(drivers: string): string {
+  return `${INIT_PREAMBLE}${drivers}
 export PS1='${PROMPT}'
 dmesg -n 1
 stty rows 50 cols 4000 </dev/console
 ${INIT_SHELL}`;
+}
 
 /** What a command came to. */
 export interface CommandResult {
