@@ -1,0 +1,113 @@
+/**
+ * Files as disks: what is refused and how that is said, the lock, and reading and writing at positions.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { GuestError } from "../../lib/guest_error.ts";
+import { RawImage } from "../../lib/storage/raw_image.ts";
+import { Folder, MAY_RUN, MAY_USE_FILES } from "./_disk.ts";
+
+const ignore = !MAY_USE_FILES;
+
+function refusal(path: string, readOnly = false): string {
+  return assertThrows(() => new RawImage({ path, readOnly }), GuestError).message;
+}
+
+Deno.test({
+  name: "a path that is no disk is refused with one line",
+  ignore,
+  fn() {
+    using folder = new Folder();
+    const missing = `${folder.path}/none.img`;
+    assertEquals(refusal(missing), `Disk "${missing}" does not exist`);
+    assertEquals(refusal(missing, true), `Disk "${missing}" does not exist`);
+    assertEquals(refusal(folder.path), `Disk "${folder.path}" is a directory: a disk is a file or a block device`);
+    assertEquals(refusal("/dev/zero"), `Disk "/dev/zero" is neither a file nor a block device`);
+    const short = folder.file("short.img", 511);
+    assertEquals(refusal(short), `Disk "${short}" has 511 bytes: a disk has at least 512`);
+    const inFile = `${short}/x`;
+    assert(/^Disk ".*" cannot be opened: .*[^.]$/.test(refusal(inFile)), refusal(inFile));
+  },
+});
+
+Deno.test({
+  name: "a pipe is refused without waiting for its other end",
+  ignore: !MAY_RUN,
+  fn() {
+    using folder = new Folder();
+    const path = `${folder.path}/pipe`;
+    assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+    assertEquals(refusal(path, true), `Disk "${path}" is neither a file nor a block device`);
+  },
+});
+
+Deno.test({
+  name: "a disk that may be written is locked against every other user, and a read-only one against writers",
+  ignore,
+  fn() {
+    using folder = new Folder();
+    const path = folder.file("a.img", 4096);
+    {
+      using _writer = new RawImage({ path, readOnly: false });
+      assertEquals(
+        refusal(path),
+        `Disk "${path}" is in use by another program or Guest: end that one, or open the disk read-only in both`,
+      );
+      assertEquals(refusal(path, true), `Disk "${path}" is in use by another program or Guest, which may write it`);
+    }
+    {
+      using _reader = new RawImage({ path, readOnly: true });
+      using other = new RawImage({ path, readOnly: true });
+      assert(other.readOnly);
+      assert(refusal(path).startsWith(`Disk "${path}" is in use`));
+    }
+    using again = new RawImage({ path, readOnly: false });
+    assertEquals(again.readOnly, false);
+  },
+});
+
+Deno.test({
+  name: "bytes go to their positions and come back, and the file keeps its length",
+  ignore,
+  fn() {
+    using folder = new Folder();
+    const path = folder.file("a.img", 3 * 512 + 100);
+    using image = new RawImage({ path, readOnly: false });
+    assertEquals(image.sectors, 3);
+    const bytes = new Uint8Array(700).fill(0xee);
+    image.write(512, bytes);
+    image.flush();
+    const back = new Uint8Array(702);
+    image.read(511, back);
+    assertEquals(back, Uint8Array.of((511 * 7 + 3) % 251, ...bytes, (1212 * 7 + 3) % 251));
+    assertEquals(Deno.statSync(path).size, 3 * 512 + 100);
+  },
+});
+
+Deno.test({
+  name: "a read beyond the end of a file that has become shorter is an error, not zeroes",
+  ignore,
+  fn() {
+    using folder = new Folder();
+    const path = folder.file("a.img", 8192);
+    using image = new RawImage({ path, readOnly: false });
+    Deno.truncateSync(path, 4096);
+    image.read(0, new Uint8Array(4096));
+    assertThrows(() => image.read(4000, new Uint8Array(512)), RangeError);
+  },
+});
+
+Deno.test({
+  name: "a file that is opened for reading cannot be written",
+  ignore,
+  fn() {
+    using folder = new Folder();
+    const path = folder.file("a.img", 8192);
+    const before = Deno.readFileSync(path);
+    using image = new RawImage({ path, readOnly: true });
+    assertThrows(() => image.write(0, new Uint8Array(512)));
+    image.flush();
+    assertEquals(Deno.readFileSync(path), before);
+  },
+});
