@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GuestError } from "../../lib/guest_error.ts";
 import { BLOCK_OP } from "../../lib/storage/backend.ts";
-import { SLOTS } from "../../lib/storage/disk_ring.ts";
+import { DiskRing, SLOTS, WORD } from "../../lib/storage/disk_ring.ts";
 import { casesOf, Random, seedOf } from "../engine/random.ts";
 import { DiskUser, Folder, MAY_RUN, MAY_USE_FILES } from "./_disk.ts";
 
@@ -166,6 +166,34 @@ Deno.test({
       user.pending = 0;
     }
     assertEquals(backend.room, SLOTS);
+    await user.disk.close();
+  },
+});
+
+Deno.test({
+  name: "reset() waits for the end of a copy that has begun",
+  ignore,
+  async fn() {
+    using folder = new Folder();
+    const user = await DiskUser.open({ path: folder.file("disk.img", 1 << 20) }, 8 << 20);
+    const { backend, memory } = user;
+    const { words } = new DiskRing(user.disk.setup.ring);
+    const start = 4 << 20, end = start + (1 << 20);
+    let copies = 0;
+    for (let round = 0; round < 50; round++) {
+      memory.fill(start, end - start, 0xcc);
+      const completed = Atomics.load(words, WORD.COMPLETED);
+      user.submit(BLOCK_OP.READ, 0, [{ address: start, length: end - start }], () => {});
+      backend.kick();
+      while (Atomics.load(words, WORD.COPYING) === 0 && Atomics.load(words, WORD.COMPLETED) === completed);
+      backend.reset();
+      const first = memory.getUint8(start), last = memory.getUint8(end - 1);
+      if (first !== 0xcc) copies++;
+      while (Atomics.load(words, WORD.COMPLETED) === completed);
+      assertEquals([memory.getUint8(start), memory.getUint8(end - 1)], [first, last], `Written after reset ${round}`);
+      backend.poll();
+    }
+    assert(copies > 0);
     await user.disk.close();
   },
 });
