@@ -107,8 +107,10 @@ export class ConsoleDevice implements VirtioDevice {
     if (offset !== CONFIG_EMERG_WRITE) {
       throw new DriverError(this.name, `wrote configuration offset ${offset}, where nothing can be written`, "5.3.4");
     }
-    this.#emergency.push(value & 0xff);
-    do this.#sendEmergency(); while (this.#emergency.length >= EMERGENCY_LIMIT && this.#port.waitForRoom());
+    while (this.#emergency.length >= EMERGENCY_LIMIT && this.#port.waitForRoom()) this.#sendEmergency();
+    // A Guest that is to end is not stopped: what then finds no room is lost.
+    if (this.#emergency.length < EMERGENCY_LIMIT) this.#emergency.push(value & 0xff);
+    this.#sendEmergency();
   }
 
   /** The driver is ready: send what it has queued, and take what is typed from now on. */

@@ -100,7 +100,9 @@ export function abuse(
     const transport = random.pick([0n, INDIRECT_DESC, INDIRECT_DESC, EVENT_IDX, INDIRECT_DESC | EVENT_IDX]);
     const own = random.chance(0.5) ? options.features ?? device.features : 0n;
     const features = transport | own;
-    drivers = device.queueNames.map((name, index) => new HostileDriver(memory, name, index, features, options));
+    drivers = device.queueNames.map((name, index) =>
+      new HostileDriver(memory, `${device.name} ${name} queue`, index, features, options)
+    );
     const queues = drivers.map(({ ring }) => random.chance(0.95) ? ring.queue() : undefined);
     memory.chance = random.pick([0, 0, 0.01, 0.1]);
     guarded(() => device.activate({ features, queues, configChanged: () => {} }));

@@ -124,6 +124,8 @@ Deno.test("VirtQueue.pop() refuses a table that loops or is too long", () => {
   };
   const message =
     "Virtio test queue: the driver made a chain that loops or has more than 256 descriptors (virtio 1.2 §2.7.5.3.1)";
+  const tooLong = (driver: RingDriver) => void driver.offer(Array.from({ length: 257 }, () => ({ room: 1 })), true);
+  assertEquals(complaint(tooLong, { features: INDIRECT_DESC }), message);
   for (const entries of [1, 2, 257, 1000]) {
     assertEquals(complaint(spoil(entries), { features: INDIRECT_DESC }), message);
   }
