@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { ATTENTION_LOOK } from "../../lib/platform/attention.ts";
 import { ConsoleRing, RingConsole } from "../../lib/platform/console_ring.ts";
 
 /** A promise of `Atomics.waitAsync` alone does not keep Deno's event loop going; a timer does. */
@@ -107,6 +108,60 @@ Deno.test("ConsoleRing loses and reorders nothing between two threads in a hurry
   await Promise.all([send(), receive()]);
   worker.terminate();
   assertEquals([received, wrong], [total, 0]);
+});
+
+Deno.test("ConsoleRing.writeOrAsk() has the reader signal the producer once there is room, and only then", () => {
+  const writer = ConsoleRing.allocate(4);
+  const reader = new ConsoleRing(writer.buffer);
+  const attention = new Int32Array(new SharedArrayBuffer(4));
+  reader.signalRoomTo(attention);
+  assertEquals(writer.writeOrAsk(bytes(1, 2, 3, 4)), 4);
+  reader.readByte();
+  assertEquals(Atomics.load(attention, 0), 0);
+  assertEquals(writer.writeOrAsk(bytes(5, 6)), 1);
+  reader.readByte();
+  assertEquals(Atomics.exchange(attention, 0, 0), ATTENTION_LOOK);
+  reader.read(new Uint8Array(4));
+  assertEquals(Atomics.load(attention, 0), 0);
+  assertEquals(writer.writeOrAsk(bytes(6, 7, 8, 9, 10)), 4);
+  reader.close();
+  assertEquals(Atomics.load(attention, 0), ATTENTION_LOOK);
+});
+
+Deno.test("ConsoleRing.window travels to the consumer and signals it", () => {
+  const input = ConsoleRing.allocate(4);
+  const other = new ConsoleRing(input.buffer);
+  assertEquals(other.window, { columns: 0, rows: 0 });
+  input.window = { columns: 80, rows: 25 };
+  const attention = other.wantAttention();
+  assertEquals([other.window, Atomics.load(attention, 0)], [{ columns: 80, rows: 25 }, 0]);
+  input.window = { columns: 70_000, rows: -1.5 };
+  assertEquals([other.window, Atomics.load(attention, 0)], [{ columns: 0xffff, rows: 0 }, ATTENTION_LOOK]);
+  input.window = { columns: NaN, rows: 0xffff };
+  assertEquals(other.window, { columns: 0, rows: 0xffff });
+});
+
+Deno.test("ConsoleRing.writeOrAsk() is always told of room by a reader in another thread", WORKERS, async () => {
+  const ring = ConsoleRing.allocate(8);
+  const attention = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(new URL("./console_reader_worker.ts", import.meta.url), { type: "module" });
+  const result = new Promise<number[]>((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  worker.postMessage([ring.buffer, attention]);
+  const total = 50_000;
+  const produce = async () => {
+    for (let sent = 0; sent < total;) {
+      const chunk = Uint8Array.from({ length: Math.min(13, total - sent) }, (_, index) => sent + index);
+      const count = ring.writeOrAsk(chunk);
+      sent += count;
+      // A signal that never comes would make this test wait for ever.
+      if (count < chunk.length) await Atomics.waitAsync(attention, 0, 0).value;
+      Atomics.store(attention, 0, 0);
+    }
+    ring.close();
+  };
+  await alive(produce());
+  assertEquals(await result, [total, 0]);
+  worker.terminate();
 });
 
 Deno.test("RingConsole hands bytes between the Guest's side and the rings, and is signalled by input", () => {
