@@ -1,6 +1,6 @@
 /**
  * The disk's thread: takes requests out of shared memory (`disk_ring.ts`), one after another, does them on a
- * {@link RawImage}, and puts the results back. It sleeps when there is nothing to do.
+ * {@link DiskImage}, and puts the results back. It sleeps when there is nothing to do.
  *
  * All bytes pass through a buffer of its own. So Guest memory is touched only for the moment of a copy, however slow
  * the host is, and a reset need not wait for the host; what is written is what was there at one moment; and scattered
@@ -13,15 +13,26 @@ import type { GuestMemory } from "../memory.ts";
 import { ATTENTION_LOOK, signal } from "../platform/attention.ts";
 import { BLOCK_OP, SECTOR_SIZE } from "./backend.ts";
 import { type DiskRing, SLOT, WORD } from "./disk_ring.ts";
-import type { RawImage } from "./raw_image.ts";
 
 /** The most bytes that are moved at once: as much as a driver's usual request of 254 pages, and a little more. */
 const CHUNK_SIZE = 1 << 20;
 
+/** What has the bytes of a disk; each method waits for the host, and throws an `Error` if it fails. */
+export interface DiskImage {
+  /** Its size in sectors. */
+  readonly sectors: number;
+  /** Fill `into` with the bytes from a position. */
+  read(position: number, into: Uint8Array): void;
+  /** Put bytes at a position; some of them may have been written if it throws. */
+  write(position: number, bytes: Uint8Array): void;
+  /** Have everything written so far on stable storage. */
+  flush(): void;
+}
+
 /** What a {@link DiskServer} works on. */
 export interface DiskServerOptions {
-  /** The file. */
-  readonly image: RawImage;
+  /** The disk. */
+  readonly image: DiskImage;
   /** The memory shared with the virtual CPU's thread. */
   readonly ring: DiskRing;
   /** The Guest's memory. */
@@ -32,7 +43,7 @@ export interface DiskServerOptions {
 
 /** Does the requests of one disk. */
 export class DiskServer {
-  readonly #image: RawImage;
+  readonly #image: DiskImage;
   readonly #ring: DiskRing;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #memory: GuestMemory;

@@ -7,6 +7,7 @@
  */
 import { GuestError } from "../guest_error.ts";
 import { SECTOR_SIZE } from "./backend.ts";
+import type { DiskImage } from "./disk_server.ts";
 
 /** How a {@link RawImage} is opened. */
 export interface RawImageOptions {
@@ -17,7 +18,7 @@ export interface RawImageOptions {
 }
 
 /** A file that is open, locked, and as large as it was then. */
-export class RawImage implements Disposable {
+export class RawImage implements DiskImage, Disposable {
   /** Its size in sectors; what is left of the file after the last whole sector belongs to nobody. */
   readonly sectors: number;
   /** Whether it cannot be written: because it was opened so, or because the host forbids it. */
