@@ -3,10 +3,11 @@
  * room below it.
  *
  * A description ({@link GuestOptions}) enters; why the Guest stopped leaves. The engine runs in a Worker of its own
- * (`vcpu.ts`), which is started first and loads its modules while this thread reads and unpacks the kernel: RAM is
- * shared, so the loader's work needs no copy. The console's bytes travel in two rings of shared memory between that
- * Worker and a {@link HostConsole}. A Guest that reboots is loaded again from the bytes that are held here, and the
- * same Worker runs it. Read next: `boot/`, `vcpu.ts`.
+ * (`vcpu.ts`), which is started first, as are those of the devices (`devices.ts`); they load their modules and open
+ * their files while this thread reads and unpacks the kernel: RAM is shared, so the loader's work needs no copy. Once
+ * all of them are ready privileges are dropped, if that was asked for. The consoles' bytes travel in two rings of shared
+ * memory between that Worker and a {@link HostConsole}. A Guest that reboots is loaded again from the bytes that are
+ * held here, and the same Workers serve it. Read next: `boot/`, `vcpu.ts`.
  *
  * @module
  */
@@ -14,10 +15,12 @@ import { loadKernel } from "./boot/boot.ts";
 import { BootError } from "./boot/error.ts";
 import { GuestError } from "./guest_error.ts";
 import { readHostFile } from "./host_file.ts";
-import { GuestMemory } from "./memory.ts";
-import { ConsoleRing } from "./platform/console_ring.ts";
+import { type DeviceOption, HostDevices } from "./devices.ts";
 import type { EntryState, StopReason } from "./engine/engine.ts";
 import type { HostConsole } from "./host_console.ts";
+import { GuestMemory } from "./memory.ts";
+import { ConsoleRing } from "./platform/console_ring.ts";
+import { preparePrivileges } from "./privileges.ts";
 import type { VcpuReport, VcpuRequest } from "./vcpu.ts";
 
 /** What executes a Guest: `auto` takes the fastest that there is. */
@@ -36,12 +39,22 @@ export interface GuestOptions {
   readonly initrd?: string;
   /** The kernel's command line. */
   readonly commandLine?: string;
+  /** Its devices besides the console, in the order of their slots. */
+  readonly devices?: readonly DeviceOption[];
+  /** The user that this process becomes, for good, once everything is open. */
+  readonly username?: string;
+  /** The directory that this process gets as its root, for good, once everything is open. */
+  readonly chroot?: string;
+  /** Path of the C library, which taps, {@link username} and {@link chroot} need. */
+  readonly library?: string;
   /** What executes it; `auto` unless given. */
   readonly engine?: EngineName;
   /** Who unpacks the kernel; `host` unless given. */
   readonly unpack?: UnpackPlace;
   /** Takes lines that tell what is done. */
   readonly log?: (line: string) => void;
+  /** Takes lines about what does not work as it should, though the Guest goes on. */
+  readonly warn?: (line: string) => void;
   /** The module of the virtual CPU's Worker, if not our own. */
   readonly vcpuModule?: URL;
 }
@@ -56,61 +69,114 @@ export class Guest {
   readonly #worker: Worker;
   readonly #output = ConsoleRing.allocate();
   readonly #input = ConsoleRing.allocate();
-  readonly #kernel: Uint8Array<ArrayBuffer>;
-  readonly #initrd: Uint8Array<ArrayBuffer> | undefined;
+  #kernel: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #initrd: Uint8Array<ArrayBuffer> | undefined;
   readonly #terminated: PromiseWithResolvers<StopReason> = Promise.withResolvers();
-  #entry: EntryState;
+  readonly #failed: PromiseWithResolvers<never> = Promise.withResolvers();
+  readonly #devices: Promise<HostDevices>;
+  #entry: EntryState | undefined;
 
-  /**
-   * Make a Guest that is ready to run: its files read, its kernel in memory.
-   *
-   * @throws {GuestError} if a file cannot be used or the memory cannot be had
-   */
-  constructor(options: GuestOptions) {
+  /** Starts the Workers, which load their modules while this thread goes on. */
+  private constructor(options: GuestOptions) {
     this.#options = options;
     this.#memory = allocate(options.memory);
+    this.#failed.promise.catch(() => {}); // it is raced against wherever somebody waits
     this.#worker = new Worker(options.vcpuModule ?? new URL("./vcpu_worker.ts", import.meta.url), {
       type: "module",
       name: "vcpu0",
     });
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#failed.reject(new Error(`The virtual CPU's Worker failed: ${event.message}`));
+    };
+    this.#devices = HostDevices.open(options.devices ?? [], {
+      memory: this.#memory,
+      attention: this.#input.attention,
+      library: options.library,
+    });
+    this.#devices.catch(() => {}); // it is awaited later
+    this.#output.signalRoomTo(this.#input.attention);
+  }
+
+  /**
+   * Make a Guest that is ready to run: its files read or opened, its kernel in memory, all Workers started, and then
+   * privileges dropped.
+   *
+   * @throws {GuestError} if a file or a device cannot be used, or the memory cannot be had
+   */
+  static async create(options: GuestOptions): Promise<Guest> {
+    const privileges = preparePrivileges(options);
+    const guest = new Guest(options);
     try {
-      const { memory, base, size } = this.#memory;
-      this.#post({
-        kind: "setup",
-        setup: { memory, base, size, output: this.#output.buffer, input: this.#input.buffer },
-      });
-      this.#kernel = readHostFile(options.kernel, "Kernel");
-      this.#initrd = options.initrd === undefined ? undefined : readHostFile(options.initrd, "Initrd");
-      this.#entry = this.#load();
+      await guest.#prepare();
+      for (const line of privileges.drop()) guest.#log(line);
     } catch (error) {
-      this.#worker.terminate();
+      await guest.#close();
       throw error;
     }
+    return guest;
+  }
+
+  async #prepare(): Promise<void> {
+    const options = this.#options;
+    this.#kernel = readHostFile(options.kernel, "Kernel");
+    if (options.initrd !== undefined) this.#initrd = readHostFile(options.initrd, "Initrd");
+    this.#entry = this.#load();
+    const devices = await this.#devices;
+    const { memory, base, size } = this.#memory;
+    const ready = this.#nextReport("ready");
+    this.#post({
+      kind: "setup",
+      setup: {
+        memory,
+        base,
+        size,
+        output: this.#output.buffer,
+        input: this.#input.buffer,
+        keyboard: /(^|\s)console=hvc/.test(options.commandLine ?? "") ? "virtio" : "serial",
+        devices: devices.setups,
+        verbose: options.log !== undefined,
+      },
+    });
+    await ready;
   }
 
   /**
    * Run until the Guest powers itself off, dies, or {@link terminate} is called. All that it wrote has reached
    * `console` then.
    *
-   * @param console the far end of its first serial port
+   * @param console the far end of its consoles
    * @returns why it stopped; never a reset, since that only begins it anew
    */
   async run(console: HostConsole): Promise<StopReason> {
     const written = this.#pumpOutput(console);
     void this.#pumpInput(console);
+    const resize = () => {
+      if (console.window) this.#input.window = console.window;
+    };
+    resize();
+    console.onresize = resize;
     try {
       for (;;) {
-        const reason = await this.#runOnce();
+        const reason = await this.#runOnce(this.#entry ?? this.#load());
         if (reason.kind !== "reset") return reason;
         this.#log("The Guest reboots");
-        this.#entry = this.#load();
+        this.#entry = undefined;
       }
     } finally {
-      this.#worker.terminate();
-      this.#input.close();
-      this.#output.close();
+      const closed = this.#close();
       await written;
+      await closed;
     }
+  }
+
+  /** End the virtual CPU, then the devices: in this order nobody uses what is closed. */
+  async #close(): Promise<void> {
+    this.#worker.terminate();
+    this.#input.close();
+    this.#output.close();
+    const devices = await this.#devices.catch(() => undefined);
+    await devices?.close();
   }
 
   /** Stop the Guest where it stands, as if its power were cut; {@link run} then ends with "terminated". */
@@ -139,20 +205,23 @@ export class Guest {
   }
 
   /** One life of the Guest, from its kernel's first instruction to a stop or a reset. */
-  #runOnce(): Promise<StopReason> {
-    const stopped = new Promise<StopReason>((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => {
-        if (data.kind === "running") this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
-        else if (data.kind === "stopped") resolve(data.reason);
-        else reject(Object.assign(new Error(data.message), { stack: data.stack }));
-      };
-      this.#worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(`The virtual CPU's Worker failed: ${event.message}`));
-      };
-    });
-    this.#post({ kind: "run", entry: this.#entry });
-    return Promise.race([stopped, this.#terminated.promise]);
+  async #runOnce(entry: EntryState): Promise<StopReason> {
+    const stopped = this.#nextReport("stopped");
+    this.#post({ kind: "run", entry });
+    const end = await Promise.race([stopped, this.#terminated.promise]);
+    return "reason" in end ? end.reason : end;
+  }
+
+  /** The next report of a kind; those of other kinds are dealt with meanwhile. */
+  #nextReport<Kind extends VcpuReport["kind"]>(kind: Kind): Promise<VcpuReport & { kind: Kind }> {
+    const { promise, resolve } = Promise.withResolvers<VcpuReport & { kind: Kind }>();
+    this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => {
+      if (data.kind === "log") (data.warning ? this.#options.warn : this.#options.log)?.(data.line);
+      else if (data.kind === "running") this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
+      else if (data.kind === "failed") this.#failed.reject(vcpuError(data));
+      else if (data.kind === kind) resolve(data as VcpuReport & { kind: Kind });
+    };
+    return Promise.race([promise, this.#failed.promise]);
   }
 
   async #pumpOutput(console: HostConsole): Promise<void> {
@@ -181,6 +250,10 @@ export class Guest {
   #log(line: string): void {
     this.#options.log?.(line);
   }
+}
+
+function vcpuError({ message, stack, user }: VcpuReport & { kind: "failed" }): Error {
+  return user ? new GuestError(message) : Object.assign(new Error(message), { stack });
 }
 
 function allocate(size: number): GuestMemory {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { WindowSize } from "./platform/console.ts";
 
 /** The far end of a Guest's console. */
 export interface HostConsole {
@@ -12,4 +13,8 @@ export interface HostConsole {
   write(bytes: Uint8Array): Promise<void>;
   /** The next bytes for the Guest, at least one; `undefined` when there will be no more. */
   read(): Promise<Uint8Array | undefined>;
+  /** The size of its window now; absent if it has none. */
+  readonly window?: WindowSize | undefined;
+  /** Set by a Guest that wants to be told when {@link window} changes. */
+  onresize?: () => void;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 export { Guest } from "./guest.ts";
+export type { DeviceOption } from "./devices.ts";
 export type { EngineName, GuestOptions, UnpackPlace } from "./guest.ts";
 export { GuestError } from "./guest_error.ts";
 export type { HostConsole } from "./host_console.ts";

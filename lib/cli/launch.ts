@@ -46,13 +46,18 @@ export async function launch(words: readonly string[], vcpuModule?: URL): Promis
 }
 
 async function runGuest(options: LaunchOptions, vcpuModule: URL | undefined): Promise<number> {
-  const guest = new Guest({
+  const guest = await Guest.create({
     memory: options.memory,
     kernel: options.kernel,
     commandLine: kernelCommandLine(options.kernelArguments),
     engine: options.engine,
     unpack: options.unpack,
+    devices: options.devices,
+    warn: say,
     ...(options.initrd !== undefined && { initrd: options.initrd }),
+    ...(options.username !== undefined && { username: options.username }),
+    ...(options.chroot !== undefined && { chroot: options.chroot }),
+    ...(options.library !== undefined && { library: options.library }),
     ...(options.verbose && { log: say }),
     ...(vcpuModule && { vcpuModule }),
   });

@@ -9,6 +9,8 @@
  * @module
  */
 import { MAX_RAM } from "../memory.ts";
+import { parseTunnet } from "../net/tunnet.ts";
+import type { DeviceOption } from "../devices.ts";
 import type { EngineName, UnpackPlace } from "../guest.ts";
 
 /** A command line that cannot be used; the message says what to change. */
@@ -26,6 +28,14 @@ export interface LaunchOptions {
   kernelArguments: string[];
   /** Path of the initial RAM disk. */
   initrd?: string;
+  /** Devices, in the order given: the first disk is the Guest's vda, the first network its eth0. */
+  devices: DeviceOption[];
+  /** Whose rights the program keeps once everything is open. */
+  username?: string;
+  /** The directory that becomes the program's root once everything is open. */
+  chroot?: string;
+  /** Path of the C library. */
+  library?: string;
   /** What executes the Guest. */
   engine: EngineName;
   /** Who unpacks a compressed kernel. */
@@ -64,6 +74,41 @@ const OPTIONS: readonly OptionSpec[] = [
     apply: (options, value) => options.initrd = value,
   },
   {
+    name: "block",
+    value: "FILE[,readonly]",
+    help: "a disk: raw image or block device; the first is vda; may be given again",
+    apply: (options, value) => options.devices.push(parseBlock(value)),
+  },
+  {
+    name: "tunnet",
+    value: "ADDRESS",
+    help: "a network by a tap device: IP[:MAC] of the host's end, or bridge:NAME[:MAC]; may be given again",
+    apply: (options, value) => options.devices.push(parseNetwork(value)),
+  },
+  {
+    name: "rng",
+    help: "random numbers for the Guest",
+    apply: (options) => options.devices.push({ kind: "rng" }),
+  },
+  {
+    name: "username",
+    value: "NAME",
+    help: "become this user once everything is open",
+    apply: (options, value) => options.username = value,
+  },
+  {
+    name: "chroot",
+    value: "DIR",
+    help: "make this directory the root once everything is open",
+    apply: (options, value) => options.chroot = value,
+  },
+  {
+    name: "library",
+    value: "FILE",
+    help: "the C library, if it does not stand beside the program",
+    apply: (options, value) => options.library = value,
+  },
+  {
     name: "engine",
     value: "NAME",
     help: "what runs the Guest: auto or soft (the built-in CPU)",
@@ -88,6 +133,8 @@ const OPTIONS: readonly OptionSpec[] = [
 /** What a PC has below the first address that a kernel is loaded at. */
 const MIN_RAM = 1 << 20;
 
+const READ_ONLY = ",readonly";
+
 const SYNOPSIS = "lguest [options] <mem> <kernel> [kernel arguments…]";
 
 /**
@@ -101,6 +148,7 @@ export function parseCommandLine(words: readonly string[]): Command {
     memory: 0,
     kernel: "",
     kernelArguments: [],
+    devices: [],
     engine: "auto",
     unpack: "host",
     verbose: false,
@@ -157,10 +205,10 @@ export function usage(): string {
   return [
     `Usage: ${SYNOPSIS}`,
     "",
-    "Boots a Linux kernel (bzImage or ELF vmlinux, i386) and connects its first serial port to this terminal.",
-    "<mem> is in MiB, or has a unit: 64m, 1g. Words for the kernel that begin with a dash go behind --.",
-    "Without a console= among its words the kernel is told console=ttyS0. ^C goes to the Guest; ^C three times",
-    "within a second ends this program.",
+    "Boots a Linux kernel (bzImage or ELF vmlinux, i386) and connects its consoles to this terminal: the serial port",
+    "ttyS0, and hvc0 of virtio, which also gets what is typed if the kernel's words have console=hvc0. Without a",
+    "console= among them the kernel is told console=ttyS0. <mem> is in MiB, or has a unit: 64m, 1g. Words for the",
+    "kernel that begin with a dash go behind --. ^C goes to the Guest; ^C three times within a second ends this program.",
     "",
     "Options:",
     ...rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`),
@@ -205,6 +253,22 @@ function unknownOption(word: string): UsageError {
   return new UsageError(
     `Unknown option "${word}"; --help lists the options, and words for the kernel that begin with a dash go behind --`,
   );
+}
+
+/** A disk: a file's name, and perhaps {@link READ_ONLY} behind it. */
+function parseBlock(value: string): DeviceOption {
+  const readOnly = value.endsWith(READ_ONLY);
+  const path = readOnly ? value.slice(0, -READ_ONLY.length) : value;
+  if (path === "") throw new UsageError(`Option "--block=${value}" names no file`);
+  return { kind: "block", path, readOnly };
+}
+
+function parseNetwork(value: string): DeviceOption {
+  try {
+    return { kind: "net", tunnet: parseTunnet(value) };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 function parseEngine(value: string): EngineName {

@@ -10,6 +10,7 @@
  * @module
  */
 import type { HostConsole } from "../host_console.ts";
+import type { WindowSize } from "../platform/console.ts";
 
 /** Exit status after ^C three times, or SIGINT: what a shell shows for a program that SIGINT ended. */
 export const INTERRUPTED = 130;
@@ -56,6 +57,8 @@ export class Terminal implements HostConsole {
   readonly #interrupts = new InterruptCounter();
   readonly #listeners: [Deno.Signal, () => void][] = [];
   readonly #isTerminal = Deno.stdin.isTerminal();
+  /** Called when {@link window} changes. */
+  onresize?: () => void;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #wake: (() => void) | undefined;
@@ -76,11 +79,22 @@ export class Terminal implements HostConsole {
     return this.#lastByte !== 10;
   }
 
+  /** The size of the window that the Guest's output appears in. */
+  get window(): WindowSize | undefined {
+    if (!Deno.stdout.isTerminal()) return undefined;
+    try {
+      return Deno.consoleSize();
+    } catch {
+      return undefined; // the terminal has gone away
+    }
+  }
+
   /** Make the terminal raw and begin to read keys. */
   open(): void {
     for (const [name, status] of Object.entries(SIGNALS)) this.#listen(name as Deno.Signal, () => this.#end(status));
     // A shell that stopped and continues us may have changed the terminal meanwhile.
     this.#listen("SIGCONT", () => this.#setRaw());
+    this.#listen("SIGWINCH", () => this.onresize?.());
     addEventListener("unload", this.#restore);
     this.#setRaw();
     void this.#readInput();

@@ -99,17 +99,19 @@ export function hold(name: string, options: GuestOptions): HeldGuest {
   const writer = typed.writable.getWriter();
   const line = new Conversation(name, (bytes) => writer.write(bytes));
   const log: string[] = [];
-  const guest = new Guest({ ...options, log: (text) => log.push(text) });
-  const stopped = guest.run({
-    write: (bytes) => Promise.resolve(line.hear(bytes.slice())),
-    read: async () => (await reader.read()).value,
-  }).finally(() => line.end());
+  const guest = Guest.create({ ...options, log: (text) => log.push(text) });
+  const stopped = guest.then((made) =>
+    made.run({
+      write: (bytes) => Promise.resolve(line.hear(bytes.slice())),
+      read: async () => (await reader.read()).value,
+    })
+  ).finally(() => line.end());
   return {
     shell: new Shell(line),
     log,
     stopped,
     async [Symbol.asyncDispose]() {
-      guest.terminate();
+      (await guest).terminate();
       await stopped;
       await reader.cancel();
     },

@@ -94,12 +94,42 @@ Deno.test("parseCommandLine() keeps the value of an option that begins with a da
   assertEquals(parsed("64", "bzImage", "--initrd", "--odd").initrd, "--odd");
 });
 
-for (const word of ["--block=x", "--init", "--xyz", "-s", "-vx", "--VERBOSE"]) {
+for (const word of ["--blocks=x", "--init", "--xyz", "-s", "-vx", "--VERBOSE"]) {
   Deno.test(`parseCommandLine() refuses "${word}" and tells about --`, () => {
     const error = assertThrows(() => parsed("64", "bzImage", word), UsageError, `"${word}"`);
     assertStringIncludes(error.message, "go behind --");
   });
 }
+
+Deno.test("parseCommandLine() keeps the devices in the order in which they are given, with the value apart or not", () => {
+  const { devices } = parsed(
+    "--block=a.img",
+    "64",
+    "bzImage",
+    "--rng",
+    "--block",
+    "b.img,readonly",
+    "--tunnet=10.0.0.1",
+  );
+  assertEquals(devices, [
+    { kind: "block", path: "a.img", readOnly: false },
+    { kind: "rng" },
+    { kind: "block", path: "b.img", readOnly: true },
+    { kind: "net", tunnet: { kind: "ip", ip: "10.0.0.1" } },
+  ]);
+});
+
+Deno.test("parseCommandLine() takes a user, a root directory and a library", () => {
+  const { username, chroot, library } = parsed(
+    "64",
+    "bzImage",
+    "--username=nobody",
+    "--chroot",
+    "/srv",
+    "--library=l.so",
+  );
+  assertEquals([username, chroot, library], ["nobody", "/srv", "l.so"]);
+});
 
 for (
   const [words, complaint] of [
@@ -114,6 +144,13 @@ for (
     [["64", "bzImage", "--engine=lguest"], "not available yet"],
     [["64", "bzImage", "--engine=fast"], "Unknown engine"],
     [["64", "bzImage", "--unpack=here"], "here"],
+    [["64", "bzImage", "--block="], "--block=FILE[,readonly]"],
+    [["64", "bzImage", "--block=,readonly"], "names no file"],
+    [["64", "bzImage", "--tunnet=1.2.3"], '"1.2.3"'],
+    [["64", "bzImage", "--tunnet=1.2.3.256"], "above 255"],
+    [["64", "bzImage", "--tunnet=10.0.0.1:52:54:00"], "not 6"],
+    [["64", "bzImage", "--tunnet=bridge:"], "bridge"],
+    [["64", "bzImage", "--rng=yes"], "takes no value"],
   ] as const
 ) {
   Deno.test(`parseCommandLine() refuses "${words.join(" ")}"`, () => {

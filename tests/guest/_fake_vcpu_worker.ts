@@ -4,6 +4,13 @@ import { serveVcpu } from "../../lib/vcpu.ts";
 import { FakeEngine } from "./_fake_engine.ts";
 
 serveVcpu({
-  machine: (memory, console) => new PcMachine({ memory, console }),
+  machine: ({ memory, console }) => {
+    const machine = new PcMachine({ memory, console: console.serial });
+    const drain = () => {
+      machine.poll();
+      return !console.pendingOutput;
+    };
+    return { machine, drain };
+  },
   engine: (memory, machine) => new FakeEngine(memory, machine),
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Guest, type GuestOptions } from "../../lib/guest.ts";
 import { GuestError } from "../../lib/guest_error.ts";
 import type { HostConsole } from "../../lib/host_console.ts";
@@ -44,7 +44,7 @@ Deno.test({
   fn: () =>
     withOptions("flood:1048576 poweroff", async (options) => {
       const console = new ScriptedConsole();
-      assertEquals(await new Guest(options).run(console), { kind: "poweroff" });
+      assertEquals(await (await Guest.create(options)).run(console), { kind: "poweroff" });
       assertEquals(console.text.length, 1048576);
     }),
 });
@@ -58,7 +58,7 @@ Deno.test({
       const console = new ScriptedConsole();
       const slow = Promise.withResolvers<Uint8Array>();
       const typed = [slow.promise];
-      await new Guest(options).run({
+      await (await Guest.create(options)).run({
         read: () => typed.splice(0, 1)[0] ?? Promise.resolve(undefined),
         write: async (bytes) => {
           slow.resolve(new TextEncoder().encode("q"));
@@ -78,7 +78,7 @@ Deno.test({
       // More than the ring between the threads holds.
       const many = "c".repeat(66_000);
       const console = new ScriptedConsole("ab", many, "dq");
-      assertEquals(await new Guest(options).run(console), { kind: "died", message: "enough" });
+      assertEquals(await (await Guest.create(options)).run(console), { kind: "died", message: "enough" });
       assertEquals(console.text, `ab${many}d`);
     }),
 });
@@ -89,7 +89,7 @@ Deno.test({
   fn: () =>
     withOptions("say:hello reset poweroff", async (options) => {
       const console = new ScriptedConsole();
-      const guest = new Guest(options);
+      const guest = await Guest.create(options);
       await Deno.writeTextFile(options.kernel, "gone");
       assertEquals(await guest.run(console), { kind: "poweroff" });
       assertEquals(console.text, "hello\nhello\n");
@@ -101,7 +101,7 @@ Deno.test({
   ignore,
   fn: () =>
     withOptions("say:hello hang", async (options) => {
-      const guest = new Guest(options);
+      const guest = await Guest.create(options);
       const console = new ScriptedConsole();
       const run = guest.run({
         read: () => console.read(),
@@ -117,17 +117,18 @@ Deno.test({
   ignore,
   fn: () =>
     withOptions("throw:oops", async (options) => {
-      await assertRejects(() => new Guest(options).run(new ScriptedConsole()), Error, "oops");
+      const guest = await Guest.create(options);
+      await assertRejects(() => guest.run(new ScriptedConsole()), Error, "oops");
     }),
 });
 
 Deno.test({
-  name: "Guest.run() rejects when the Worker's module cannot be loaded",
+  name: "Guest.create() rejects when the Worker's module cannot be loaded",
   ignore,
   fn: () =>
     withOptions("hang", async (options) => {
-      const guest = new Guest({ ...options, vcpuModule: new URL("./nonexistent.ts", import.meta.url) });
-      await assertRejects(() => guest.run(new ScriptedConsole()), Error, "Worker failed");
+      const vcpuModule = new URL("./nonexistent.ts", import.meta.url);
+      await assertRejects(() => Guest.create({ ...options, vcpuModule }), Error, "Worker failed");
     }),
 });
 
@@ -137,7 +138,7 @@ Deno.test({
   fn: () =>
     withOptions("", async (options) => {
       await Deno.writeTextFile(options.kernel, "#!/bin/sh\n");
-      const error = assertThrows(() => new Guest(options), GuestError, "not a Linux kernel");
+      const error = await assertRejects(() => Guest.create(options), GuestError, "not a Linux kernel");
       assertStringIncludes(error.message, options.kernel);
     }),
 });
@@ -148,7 +149,7 @@ Deno.test({
   fn: () =>
     withOptions("poweroff", async (options) => {
       const lines: string[] = [];
-      await new Guest({ ...options, log: (line) => lines.push(line) }).run(new ScriptedConsole());
+      await (await Guest.create({ ...options, log: (line) => lines.push(line) })).run(new ScriptedConsole());
       assertStringIncludes(lines[0]!, `Kernel "${options.kernel}" loaded`);
       assertStringIncludes(lines[1]!, "First instruction");
     }),
