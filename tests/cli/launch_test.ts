@@ -1,7 +1,11 @@
+import { buildLibrary } from "../../ffi/build.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FAKE_LAUNCHER, LAUNCHER, launcherCommand, MAY_RUN, runLauncher, runShell, withKernel } from "./_run.ts";
 
 const ignore = !MAY_RUN;
+
+// Some of what follows needs the C library.
+if (MAY_RUN) buildLibrary();
 
 /** The launcher with the fake engine, as words of a shell command. */
 const FAKE = MAY_RUN ? launcherCommand(FAKE_LAUNCHER).join(" ") : "";
@@ -22,6 +26,14 @@ for (
     [["64", "KERNEL", "--initrd=/dev/null"], '"/dev/null" is empty'],
     [["64", "KERNEL", "--frobnicate"], 'Unknown option "--frobnicate"'],
     [["64", "KERNEL", "x".repeat(5000)], "command line"],
+    [["64", "KERNEL", "--block=/nonexistent/disk"], '"/nonexistent/disk" does not exist'],
+    [["64", "KERNEL", "--block=/"], '"/" is a directory'],
+    [["64", "KERNEL", "--block=/dev/null,readonly"], '"/dev/null" is neither a file nor a block device'],
+    [["64", "KERNEL", "--tunnet=1.2.3.4:zz"], '"zz"'],
+    [["64", "KERNEL", "--rng", "--library=/nonexistent/library", "--chroot=/"], '"/nonexistent/library"'],
+    [["64", "KERNEL", "--username=nobody-of-this-name"], 'User "nobody-of-this-name" does not exist'],
+    [["64", "KERNEL", "--chroot=/nonexistent/root"], 'Root directory "/nonexistent/root" does not exist'],
+    [["64", "KERNEL", "--chroot=/etc/passwd"], 'Root directory "/etc/passwd" is not a directory'],
   ] as const
 ) {
   const title = words.map((word) => word.slice(0, 30)).join(" ");
