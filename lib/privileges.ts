@@ -153,7 +153,8 @@ function wrongIn(status: string, { id, group, groups }: User): string | undefine
   for (const [field, right] of wanted) {
     const line = status.split("\n").find((candidate) => candidate.startsWith(`${field}:`));
     if (line === undefined) return `no line ${field}`;
-    if (!right(line.slice(field.length + 1).split(/\s+/).filter((value) => value !== ""))) return line;
+    const values = line.slice(field.length + 1).split(/\s+/).filter((value) => value !== "");
+    if (!right(values)) return `${field} ${values.join(" ")}`;
   }
   return undefined;
 }

@@ -102,6 +102,16 @@ Deno.test(`a tap that is not permitted is one line that says what is needed${nee
   );
 });
 
+Deno.test(`a host without tap interfaces is one line that says what to try${needs}`, { ignore }, async () => {
+  using namespace = new Namespace();
+  const hidden = ["unshare", "-m", "sh", "-c", `mount -t tmpfs none /dev/net && exec "$@"`, "sh"];
+  const { error } = await namespace.runAs(hidden, PROGRAM, "open", "10.0.0.1") as { error: string };
+  assertEquals(
+    error,
+    `GuestError: Network "10.0.0.1": this host has no tap interfaces (/dev/net/tun): try "modprobe tun"`,
+  );
+});
+
 Deno.test(`a tap works on after root directory and user were changed${needs}`, { ignore }, async () => {
   using namespace = new Namespace();
   const directory = Deno.makeTempDirSync({ prefix: "lguest_root_" });
