@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ATTENTION_LOOK } from "../../lib/platform/attention.ts";
 import { ConsoleRing, RingConsole } from "../../lib/platform/console_ring.ts";
 
@@ -153,15 +153,19 @@ Deno.test("ConsoleRing.writeOrAsk() is always told of room by a reader in anothe
       const chunk = Uint8Array.from({ length: Math.min(13, total - sent) }, (_, index) => sent + index);
       const count = ring.writeOrAsk(chunk);
       sent += count;
-      // A signal that never comes would make this test wait for ever.
-      if (count < chunk.length) await Atomics.waitAsync(attention, 0, 0).value;
+      const signalled = count === chunk.length ||
+        await Atomics.waitAsync(attention, 0, 0, 10_000).value !== "timed-out";
+      assert(signalled, `The reader made room behind byte ${sent} and did not tell`);
       Atomics.store(attention, 0, 0);
     }
     ring.close();
   };
-  await alive(produce());
-  assertEquals(await result, [total, 0]);
-  worker.terminate();
+  try {
+    await alive(produce());
+    assertEquals(await result, [total, 0]);
+  } finally {
+    worker.terminate();
+  }
 });
 
 Deno.test("RingConsole hands bytes between the Guest's side and the rings, and is signalled by input", () => {

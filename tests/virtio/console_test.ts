@@ -118,6 +118,22 @@ Deno.test("ConsoleDevice puts what is typed into the buffers that wait, and tell
   assertEquals([changes, input.interrupts], [[[buffer, 3]], 1]);
 });
 
+Deno.test("ConsoleDevice leaves no gap in a buffer when more is typed while it is filled", () => {
+  class Trickle extends MemoryConsole {
+    override receive(into: Uint8Array): number {
+      return super.receive(into.subarray(0, 1));
+    }
+  }
+  const memory = new GuardedMemory(1 << 20);
+  const port = new Trickle();
+  const device = new ConsoleDevice({ memory, port });
+  const input = drive(device, memory).drivers[INPUT]!;
+  for (let count = 0; count < 3; count++) input.offer([{ room: 2 }, { room: 2 }]);
+  port.type("abc");
+  device.notify(INPUT);
+  assertEquals(input.used().map(({ bytes }) => text(bytes)), ["a", "b", "c"]);
+});
+
 Deno.test("ConsoleDevice gives an input buffer without room back, empty", () => {
   const { device, port, input } = setUp();
   input.offer([{ room: 0 }]);
