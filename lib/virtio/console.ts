@@ -44,15 +44,15 @@ interface Unsent {
 /** A console with one port. */
 export class ConsoleDevice implements VirtioDevice {
   /** What messages call it. */
-  readonly name = "console";
+  readonly name: string = "console";
   /** Its type. */
-  readonly type = DEVICE_TYPE.CONSOLE;
+  readonly type: number = DEVICE_TYPE.CONSOLE;
   /** SIZE and EMERG_WRITE. */
   readonly features: bigint = 1n << F_SIZE | 1n << F_EMERG_WRITE;
   /** The port's two queues. */
   readonly queueNames: readonly string[] = ["input", "output"];
   /** cols, rows, max_nr_ports, emerg_wr. */
-  readonly configLength = CONFIG_LENGTH;
+  readonly configLength: number = CONFIG_LENGTH;
   readonly #memory: GuestMemory;
   readonly #port: ConsolePort;
   #activation: Activation | undefined;

@@ -26,15 +26,15 @@ export interface RngDeviceOptions {
 /** A source of random bytes for the Guest. */
 export class RngDevice implements VirtioDevice {
   /** What messages call it. */
-  readonly name = "rng";
+  readonly name: string = "rng";
   /** Its type. */
-  readonly type = DEVICE_TYPE.RNG;
+  readonly type: number = DEVICE_TYPE.RNG;
   /** It has no features (§5.4.3). */
-  readonly features = 0n;
+  readonly features: bigint = 0n;
   /** One queue (§5.4.2). */
   readonly queueNames: readonly string[] = ["request"];
   /** It has no configuration (§5.4.4). */
-  readonly configLength = 0;
+  readonly configLength: number = 0;
   readonly #memory: GuestMemory;
   readonly #source: (bytes: Uint8Array<ArrayBuffer>) => void;
   readonly #bytes = new Uint8Array(RNG_REQUEST_LIMIT);
