@@ -47,7 +47,9 @@ interface Order {
   readonly chain: Chain;
   readonly type: number;
   /** The first sector; a number that is not exact is beyond every disk. */
-  readonly sector: number;
+  sector: number;
+  /** Bytes from there. */
+  length: number;
   /** What the driver sends: all behind the header. */
   readonly sent: readonly Segment[];
   readonly sentLength: number;
@@ -68,15 +70,14 @@ type Status = typeof BLOCK_STATUS[keyof typeof BLOCK_STATUS];
 
 const NONE: readonly Segment[] = [];
 
-/** How the log calls the types of requests. */
-const VERBS: { readonly [type: number]: string } = {
+/** How the log calls the types of requests that name sectors, and those that do not. */
+const MOVES: { readonly [type: number]: string } = {
   [BLOCK_TYPE.IN]: "READ from",
   [BLOCK_TYPE.OUT]: "WRITE to",
-  [BLOCK_TYPE.FLUSH]: "FLUSH at",
-  [BLOCK_TYPE.GET_ID]: "GET_ID at",
   [BLOCK_TYPE.DISCARD]: "DISCARD at",
   [BLOCK_TYPE.WRITE_ZEROES]: "WRITE_ZEROES at",
 };
+const OTHERS: { readonly [type: number]: string } = { [BLOCK_TYPE.FLUSH]: "FLUSH", [BLOCK_TYPE.GET_ID]: "GET_ID" };
 const STATUS_NAMES = ["OK", "IOERR", "UNSUPP"] as const;
 
 /** A disk for the Guest. */
@@ -122,7 +123,7 @@ export class BlockDevice implements VirtioDevice {
   writeConfig(offset: number): void {
     throw new DriverError(
       this.name,
-      `wrote byte ${offset} of the configuration, where nothing can be written`,
+      `wrote configuration offset ${offset}, where nothing can be written`,
       "5.2.4",
     );
   }
@@ -197,10 +198,12 @@ export class BlockDevice implements VirtioDevice {
     }
     gather(this.#memory, readable, 0, this.#scratch);
     const view = this.#scratchView;
+    const type = view.getUint32(0, true);
     return {
       chain,
-      type: view.getUint32(0, true),
+      type,
       sector: view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32,
+      length: type === BLOCK_TYPE.IN ? writableLength - 1 : readableLength - HEADER_SIZE,
       sent: split(readable, HEADER_SIZE)[1],
       sentLength: readableLength - HEADER_SIZE,
       wanted: split(writable, writableLength - 1)[0],
@@ -212,10 +215,10 @@ export class BlockDevice implements VirtioDevice {
   #judge(order: Order): Status | undefined {
     switch (order.type) {
       case BLOCK_TYPE.IN:
-        return this.#move(BLOCK_OP.READ, order, order.wanted, order.wantedLength);
+        return this.#move(BLOCK_OP.READ, order, order.wanted);
       case BLOCK_TYPE.OUT:
         if (this.#backend.readOnly) return BLOCK_STATUS.IOERR;
-        return this.#move(BLOCK_OP.WRITE, order, order.sent, order.sentLength);
+        return this.#move(BLOCK_OP.WRITE, order, order.sent);
       case BLOCK_TYPE.FLUSH:
         return this.#submit(BLOCK_OP.FLUSH, order, { sector: 0, sectors: 0, ranges: NONE });
       case BLOCK_TYPE.GET_ID:
@@ -231,8 +234,8 @@ export class BlockDevice implements VirtioDevice {
   }
 
   /** IN and OUT. */
-  #move(op: BlockOp, order: Order, ranges: readonly Segment[], length: number): Status | undefined {
-    const { sector } = order;
+  #move(op: BlockOp, order: Order, ranges: readonly Segment[]): Status | undefined {
+    const { sector, length } = order;
     const sectors = length / SECTOR_SIZE;
     if (length % SECTOR_SIZE !== 0 || !this.#onDisk(sector, sectors)) return BLOCK_STATUS.IOERR;
     return this.#submit(op, order, { sector, sectors, ranges });
@@ -245,6 +248,8 @@ export class BlockDevice implements VirtioDevice {
     if (!this.#has(discard ? BLOCK_FEATURE.DISCARD : BLOCK_FEATURE.WRITE_ZEROES)) return BLOCK_STATUS.UNSUPP;
     if (order.sentLength !== RANGE_SIZE) return BLOCK_STATUS.IOERR;
     const { sector, sectors, flags } = this.#readRange(order.sent);
+    order.sector = sector;
+    order.length = sectors * SECTOR_SIZE;
     if ((flags & (discard ? ~0 : ~RANGE_UNMAP)) !== 0) return BLOCK_STATUS.UNSUPP;
     const limit = discard ? MAX_DISCARD_SECTORS : MAX_ZERO_SECTORS;
     if (sectors > limit || !this.#onDisk(sector, sectors)) return BLOCK_STATUS.IOERR;
@@ -296,9 +301,10 @@ export class BlockDevice implements VirtioDevice {
     this.#log?.(this.#describe(order, status));
   }
 
-  #describe({ type, sector, sentLength, wantedLength }: Order, status: Status): string {
-    const verb = VERBS[type] ?? `request ${type} at`;
-    const length = type === BLOCK_TYPE.IN ? wantedLength : sentLength;
-    return `${this.name}: ${verb} sector ${sector}, ${length} bytes: ${STATUS_NAMES[status]}`;
+  #describe({ type, sector, length }: Order, status: Status): string {
+    const move = MOVES[type];
+    const result = STATUS_NAMES[status];
+    if (move !== undefined) return `${this.name}: ${move} sector ${sector}: ${length} bytes, ${result}`;
+    return `${this.name}: ${OTHERS[type] ?? `request of type ${type}`}: ${result}`;
   }
 }
