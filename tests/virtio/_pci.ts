@@ -92,9 +92,9 @@ export interface Structure {
 
 /** A driver that finds the device as virtio 1.2 §4.1.4 says, and touches its registers. */
 export class PciDriver {
-  readonly memory: GuestMemory = new GuardedMemory(1 << 20);
+  readonly memory: GuestMemory;
   readonly mmio = new AddressSpace();
-  readonly bus: PciBus = new PciBus(this.mmio, this.memory.size);
+  readonly bus: PciBus;
   readonly line = new FakeLine();
   /** Why the machine was to stop. */
   readonly deaths: string[] = [];
@@ -104,8 +104,15 @@ export class PciDriver {
   /** The structures in BAR 0, by cfg_type. */
   readonly structures: ReadonlyMap<number, Structure>;
 
-  /** @param device what is driven */
-  constructor(device: VirtioDevice) {
+  /**
+   * A driver that has found the device.
+   *
+   * @param device what is driven
+   * @param memory of 1 MiB; the device's own, if it has one
+   */
+  constructor(device: VirtioDevice, memory: GuestMemory = new GuardedMemory(1 << 20)) {
+    this.memory = memory;
+    this.bus = new PciBus(this.mmio, memory.size);
     this.transport = new VirtioPciTransport(device, {
       memory: this.memory,
       died: (message) => this.deaths.push(message),
