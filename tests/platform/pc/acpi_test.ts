@@ -1,7 +1,19 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { GuestMemory, GuestMemoryError } from "../../../lib/memory.ts";
 import { writeAcpiTables } from "../../../lib/platform/pc/acpi.ts";
-import { amlInteger, amlName, amlPackage } from "../../../lib/platform/pc/aml.ts";
+import { pciRootTerm } from "../../../lib/platform/pc/acpi_pci.ts";
+import {
+  amlDevice,
+  amlEisaId,
+  amlInteger,
+  amlName,
+  amlPackage,
+  amlResources,
+  amlScope,
+  dwordMemory,
+  ioPorts,
+  wordBusNumbers,
+} from "../../../lib/platform/pc/aml.ts";
 
 function text(memory: GuestMemory, address: number, length: number): string {
   return new TextDecoder().decode(memory.copy(address, length));
@@ -73,6 +85,40 @@ Deno.test("writeAcpiTables() has a DSDT that says how to turn off", () => {
   assertEquals([...aml.subarray(0, 15)], [0x08, 0x5c, 0x5f, 0x53, 0x35, 0x5f, 0x12, 0x08, 4, 0x0a, 5, 0x0a, 5, 0, 0]);
 });
 
+Deno.test("writeAcpiTables() has a DSDT that says where PCI is", () => {
+  const { memory, dsdt } = tables();
+  const aml = memory.copy(dsdt + 36, memory.getUint32(dsdt + 4) - 36);
+  assertEquals([...aml.subarray(15)], [...pciRootTerm()]);
+});
+
+/** Everything after the four characters of a name, up to `length` bytes. */
+function after(name: string, length: number): number[] {
+  const aml = pciRootTerm();
+  const codes = Array.from(name, (character) => character.charCodeAt(0));
+  const at = aml.findIndex((_, index) => codes.every((code, offset) => aml[index + offset] === code));
+  return aml.slice(at + 4, at + 4 + length);
+}
+
+Deno.test("pciRootTerm() is a PCI root bridge with bus 0, its ports and the hole for devices", () => {
+  assertEquals(after("_HID", 5), [0x0c, 0x41, 0xd0, 0x0a, 0x03]);
+  assertEquals(after("_CRS", 56).slice(-54), [
+    ...[0x0a, 16 + 8 + 26 + 2],
+    ...[0x88, 13, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+    ...[0x47, 1, 0xf8, 0x0c, 0xf8, 0x0c, 1, 8],
+    ...[0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xe0, 0xff, 0xff, 0xbf, 0xfe, 0, 0, 0, 0, 0, 0, 0xc0, 0x1e],
+    ...[0x79, 0],
+  ]);
+});
+
+Deno.test("pciRootTerm() routes pin A of every device to its interrupt request", () => {
+  const [operation, , , count] = after("_PRT", 4);
+  assertEquals([operation, count], [0x12, 31]);
+  const first = after("_PRT", 17).slice(4);
+  const routeOf = (device: number, irq: number) => [0x12, 11, 4, 0x0c, 0xff, 0xff, device, 0, 0, 0, 0x0a, irq];
+  assertEquals(first.slice(0, 12), routeOf(1, 10));
+  assertEquals(pciRootTerm().slice(-12), routeOf(31, 10));
+});
+
 Deno.test("writeAcpiTables() refuses a memory that ends below the BIOS area", () => {
   assertThrows(() => writeAcpiTables(GuestMemory.allocate(1 << 16)), GuestMemoryError);
 });
@@ -98,4 +144,24 @@ Deno.test("amlPackage() counts its length's own bytes", () => {
 Deno.test("amlName() fills short names and refuses others", () => {
   assertEquals(amlName("AB", [0]), [0x08, 0x41, 0x42, 0x5f, 0x5f, 0]);
   for (const name of ["", "ABCDE", "ab", "1A", "\\"]) assertThrows(() => amlName(name, [0]), RangeError, `"${name}"`);
+});
+
+Deno.test("amlScope() and amlDevice() hold terms", () => {
+  assertEquals(amlScope("\\_SB", [1], [0]), [0x10, 8, 0x5c, 0x5f, 0x53, 0x42, 0x5f, 1, 0]);
+  assertEquals(amlDevice("PCI0", [1]), [0x5b, 0x82, 6, 0x50, 0x43, 0x49, 0x30, 1]);
+});
+
+Deno.test("amlEisaId() packs letters and digits, and refuses others", () => {
+  assertEquals(amlEisaId("PNP0A03"), [0x0c, 0x41, 0xd0, 0x0a, 0x03]);
+  assertEquals(amlEisaId("ABC12EF"), [0x0c, 0x04, 0x43, 0x12, 0xef]);
+  for (const id of ["PNP0A0", "pnp0A03", "PNP0G03", "PNP0A033"]) assertThrows(() => amlEisaId(id), RangeError, id);
+});
+
+Deno.test("resource descriptors tell their length", () => {
+  const small = [ioPorts(0x3f8, 8)];
+  assertEquals(small.map((bytes) => (bytes[0]! & 7) === bytes.length - 1), [true]);
+  const large = [wordBusNumbers(1, 0x20), dwordMemory(0xe000_0000, 0xf000_0000)];
+  assertEquals(large.map((bytes) => bytes[1]! + 256 * bytes[2]! === bytes.length - 3), [true, true]);
+  assertEquals(wordBusNumbers(1, 0x20).slice(6), [0, 0, 1, 0, 0x20, 0, 0, 0, 0x20, 0]);
+  assertEquals(amlResources(...small), [0x11, 13, 0x0a, 10, ...small.flat(), 0x79, 0]);
 });
