@@ -114,11 +114,11 @@ export class DiskServer {
       case BLOCK_OP.ZERO:
         for (let done = 0; done < length; done += CHUNK_SIZE) {
           if (!this.#wanted(at)) return false;
-          image.write(position + done, this.#zeroes.subarray(0, Math.min(CHUNK_SIZE, length - done)));
+          this.#zero(position + done, Math.min(CHUNK_SIZE, length - done));
         }
         break;
       case BLOCK_OP.DISCARD:
-        // Deno cannot punch holes into a file, and a disk may keep what was discarded (virtio 1.2 §5.2.6.2).
+        // Deno cannot make holes in a file, and a disk may keep what was discarded (virtio 1.2 §5.2.6.2).
         break;
       case BLOCK_OP.FLUSH:
         image.flush();
@@ -128,6 +128,23 @@ export class DiskServer {
     }
     if (words[at + SLOT.DURABLE] !== 0) image.flush();
     return true;
+  }
+
+  /** Have bytes read as zeroes, at most a buffer of them; where they do already, a hole in the file stays one. */
+  #zero(position: number, length: number): void {
+    const before = this.#buffer.subarray(0, length);
+    if (!this.#canRead(position, before) || !isZero(before)) {
+      this.#image.write(position, this.#zeroes.subarray(0, length));
+    }
+  }
+
+  #canRead(position: number, into: Uint8Array): boolean {
+    try {
+      this.#image.read(position, into);
+      return true;
+    } catch {
+      return false; // a bad sector may be mended by writing it
+    }
   }
 
   /** Whether no reset has come since the request was submitted. */
@@ -175,6 +192,13 @@ export class DiskServer {
       Atomics.notify(words, WORD.COPYING);
     }
   }
+}
+
+/** Whether sectors hold nothing but zeroes. */
+function isZero(bytes: Uint8Array): boolean {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  return true;
 }
 
 /** How far a request's ranges have been used. */

@@ -88,9 +88,10 @@ Deno.test("a flush comes after the writes that were submitted before it", () => 
 Deno.test("what must be durable is flushed before it is done", () => {
   const { image, submit, write, serve } = workbench();
   write(1, true);
+  image.bytes[1024] = 1;
   submit({ op: BLOCK_OP.ZERO, sector: 2, sectors: 1, durable: true });
   assertEquals(serve(), [true, true]);
-  assertEquals(image.notes, ["write 512 512", "flush", "write 1024 512", "flush"]);
+  assertEquals(image.notes, ["write 512 512", "flush", "read 1024 512", "write 1024 512", "flush"]);
 });
 
 Deno.test("a request that the host fails is done without success, and the next ones go on", () => {
@@ -128,7 +129,31 @@ Deno.test("a request that is larger than the buffer goes through it in parts", (
   assertEquals(serve(), [true, true, true]);
   assertEquals(memory.copy(4 << 20, length), memory.copy(0, length));
   assertEquals(image.bytes.indexOf(1), image.bytes.subarray(4096 * 512).indexOf(1) + 4096 * 512);
-  assertEquals(image.notes.filter((note) => note.startsWith("write 0 ")), ["write 0 1048576"]);
+});
+
+Deno.test("zeroing writes only where there is something else, so that holes stay holes", () => {
+  const { image, submit, serve } = workbench();
+  image.bytes[(1 << 20) + 5] = 1;
+  image.bytes[(4 << 20) - 1] = 1;
+  image.bytes[4 << 20] = 1;
+  submit({ op: BLOCK_OP.ZERO, sector: 0, sectors: 8192 });
+  assertEquals(serve(), [true]);
+  assertEquals(image.notes.filter((note) => note.startsWith("write")), [
+    "write 1048576 1048576",
+    "write 3145728 1048576",
+  ]);
+  assertEquals(image.bytes.indexOf(1), 4 << 20);
+});
+
+Deno.test("sectors that cannot be read can be zeroed", () => {
+  const { image, submit, serve } = workbench();
+  image.bytes.fill(1, 0, 1024);
+  image.before = (note) => {
+    if (note.startsWith("read")) throw new Error("Input/output error (os error 5)");
+  };
+  submit({ op: BLOCK_OP.ZERO, sector: 0, sectors: 1 });
+  assertEquals(serve(), [true]);
+  assertEquals(image.bytes.indexOf(1), 512);
 });
 
 Deno.test("one signal stands for all results that are not taken yet", () => {
@@ -162,5 +187,5 @@ Deno.test("a request that a reset overtakes ends between two parts", () => {
   image.before = () => backend.reset();
   submit({ op: BLOCK_OP.ZERO, sector: 0, sectors: 8192 });
   assertEquals(serve(), []);
-  assertEquals(image.notes, ["write 0 1048576"]);
+  assertEquals(image.notes, ["read 0 1048576"]);
 });
