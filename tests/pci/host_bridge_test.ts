@@ -51,8 +51,13 @@ Deno.test("ConfigPorts takes an access across its two registers byte by byte", (
   const { ports, reset } = fakeBus([0x1000]);
   select(ports, 1, 0x00);
   assertEquals([ports.read(0xcfb, 2), ports.read(0xcfa, 4), ports.read(0xcff, 2)], [0x3480, 0x1234_8000, 0xff56]);
-  ports.write(0xcf7, 4, 0x0604_0500); // CF9h is the second byte but one: a byte access, as the bus splits it
+  ports.write(0xcf7, 4, 0x0604_0500); // CF9h is the third of four ports, and gets its byte
   assertEquals(reset.written, [0x04]);
+  // The last byte of the address, and then the first one of the register that it selects.
+  select(ports, 1, 0x3c);
+  ports.write(0xcfb, 2, 0x0b00);
+  ports.write(0xcfb, 2, 0x0c80);
+  assertEquals(readConfig(ports, 1, 0x3c, 1), 0x0c);
 });
 
 Deno.test("ConfigPorts passes byte accesses to CF9h on to the reset register, and no others", () => {

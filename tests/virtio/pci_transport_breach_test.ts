@@ -93,6 +93,7 @@ const DEEDS: readonly Deed[] = [
   ["sets the size of an enabled queue", "enabled", set(COMMON.QUEUE_SIZE, 8), "4.1.4.3.2"],
   ["moves an enabled queue", "enabled", set(COMMON.QUEUE_DEVICE + 4, 0), "4.1.4.3.2"],
   ["enables twice", "enabled", set(COMMON.QUEUE_ENABLE, 1)],
+  ["enables a running queue again", "running", set(COMMON.QUEUE_ENABLE, 1)],
   ["disables a queue", "enabled", set(COMMON.QUEUE_ENABLE, 0), "4.1.4.3.2"],
   ["enables with 2", "negotiated", set(COMMON.QUEUE_ENABLE, 2), "4.1.4.3.2"],
   ["enables a queue that does not exist", "negotiated", enable({}, 2), "4.1.5.1.3"],

@@ -171,6 +171,7 @@ Deno.test("configuration is written at any time", () => {
 Deno.test("writing 0 to the status resets the device and every register, whatever was going on", () => {
   const { device, driver } = bench();
   driver.start(VERSION_1 | 1n);
+  driver.set(COMMON.DEVICE_FEATURE_SELECT, 1);
   const { queues, configChanged } = device.activation!;
   configChanged();
   device.calls.length = 0;
@@ -183,8 +184,8 @@ Deno.test("writing 0 to the status resets the device and every register, whateve
   queues[0]!.flush();
   assertEquals([driver.line.high, driver.isr()], [false, 0]);
   driver.set(COMMON.DEVICE_STATUS, 3);
-  const see = [12, 24, 28, 32, 40, 48].map((field) => driver.get(field));
-  assertEquals([see, driver.deaths], [[0, 256, 0, 0, 0, 0], []]);
+  const see = [0, 8, 12, 22, 24, 28, 32, 40, 48].map((field) => driver.get(field));
+  assertEquals([see, driver.deaths], [[0, 0, 0, 0, 256, 0, 0, 0, 0], []]);
   driver.start();
   assertEquals([driver.get(COMMON.DEVICE_STATUS), driver.deaths], [15, []]);
 });
