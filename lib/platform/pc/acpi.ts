@@ -2,7 +2,7 @@
  * The ACPI tables that the PC's firmware leaves: enough that the kernel finds the power switch, the reset register
  * and the power management timer, and learns what is *not* there, so that it need not look for it.
  *
- * RSDP → RSDT and XSDT → FADT → FACS and DSDT, in the BIOS area below 1 MiB, where every kernel looks (ACPI 6.5
+ * RSDP → RSDT and XSDT → FADT → FACS and DSDT, and beside FADT the MCFG, in the BIOS area below 1 MiB, where every kernel looks (ACPI 6.5
  * §5.2.5.1). There is no MADT: the CPU has no local APIC, and interrupts go by the 8259s. The machine is always in
  * ACPI mode (no SMI command port), has no fixed buttons and no general-purpose events. A device that is added to the
  * DSDT later is a term in {@link differentiatedTerms}. Read next: `acpi_pci.ts`, `aml.ts`, `pm.ts`.
@@ -10,7 +10,7 @@
  * @module
  */
 import type { GuestMemory } from "../../memory.ts";
-import { pciRootTerm } from "./acpi_pci.ts";
+import { mcfgContents, pciTerms } from "./acpi_pci.ts";
 import { type Aml, amlInteger, amlList, amlName, amlPackage } from "./aml.ts";
 import { FIRMWARE_BASE, PM_BASE, SCI_IRQ } from "./layout.ts";
 import { SLEEP_TYPE_S5 } from "./pm.ts";
@@ -69,8 +69,9 @@ export function writeAcpiTables(memory: GuestMemory): AcpiTables {
   const facs = place(facsTable());
   const dsdt = place(table("DSDT", 2, Uint8Array.from(differentiatedTerms())));
   const fadt = place(fadtTable(facs, dsdt));
-  const rsdt = place(table("RSDT", 1, new Uint8Array(Uint32Array.of(fadt).buffer)));
-  const xsdt = place(table("XSDT", 1, new Uint8Array(BigUint64Array.of(BigInt(fadt)).buffer)));
+  const mcfg = place(table("MCFG", 1, mcfgContents()));
+  const rsdt = place(table("RSDT", 1, new Uint8Array(Uint32Array.of(fadt, mcfg).buffer)));
+  const xsdt = place(table("XSDT", 1, new Uint8Array(BigUint64Array.of(BigInt(fadt), BigInt(mcfg)).buffer)));
   memory.write(rsdp, rootPointer(rsdt, xsdt));
   return { rsdp, start: FIRMWARE_BASE, end: next };
 }
@@ -79,7 +80,7 @@ export function writeAcpiTables(memory: GuestMemory): AcpiTables {
 function differentiatedTerms(): Aml {
   const off = amlInteger(SLEEP_TYPE_S5);
   const unused = amlInteger(0);
-  return amlList(amlName("\\_S5", amlPackage([off, off, unused, unused])), pciRootTerm());
+  return amlList(amlName("\\_S5", amlPackage([off, off, unused, unused])), pciTerms());
 }
 
 /** A table: the common header (§5.2.6) and its contents. */

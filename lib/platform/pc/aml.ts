@@ -29,7 +29,7 @@ export function amlInteger(value: number): Aml {
   if (value === 0 || value === 1) return [value];
   if (value <= 0xff) return [0x0a, value];
   if (value <= 0xffff) return [0x0b, value & 0xff, value >> 8];
-  return [0x0c, value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+  return [0x0c, ...dwords(value)];
 }
 
 /**
@@ -100,9 +100,13 @@ export function ioPorts(start: number, length: number): readonly number[] {
 
 /** A resource descriptor: physical addresses `start` up to but without `end` that a bridge hands on, read and write (§6.4.3.5.2). */
 export function dwordMemory(start: number, end: number): readonly number[] {
-  const words = [0, start, end - 1, 0, end - start];
-  const bytes = words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24]);
+  const bytes = dwords(0, start, end - 1, 0, end - start);
   return [0x87, 3 + bytes.length, 0, 0, RANGE_FIXED, 1, ...bytes];
+}
+
+/** A resource descriptor: `length` physical addresses from `start` that the device itself answers, read and write (§6.4.3.4). */
+export function fixedMemory(start: number, length: number): readonly number[] {
+  return [0x86, 9, 0, 1, ...dwords(start, length)];
 }
 
 /**
@@ -137,4 +141,9 @@ function withLength(contents: Aml): Aml {
     return [(extra << 6) | (total & 0x0f), ...rest, ...contents];
   }
   throw new RangeError(`An AML package of ${size} bytes is too long`);
+}
+
+/** 32-bit words, lowest byte first. */
+function dwords(...words: readonly number[]): number[] {
+  return words.flatMap((word) => [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24]);
 }

@@ -14,8 +14,10 @@ export const SCI_IRQ = 9;
 /** Where the tables of the firmware begin: in the BIOS area, which no memory map gives away and every kernel searches. */
 export const FIRMWARE_BASE = 0xf_0000;
 
-/** Physical addresses for PCI devices: above any RAM, below where a PC has its interrupt controllers and its BIOS. */
-export const PCI_HOLE = { start: MAX_RAM, end: 0xfec0_0000 } as const;
+/** Physical addresses for PCI devices: above any RAM, and below {@link ECAM_BASE}. */
+export const PCI_HOLE = { start: MAX_RAM, end: 0xfe00_0000 } as const;
+/** PCI configuration space as memory: between the devices, and where a PC has its interrupt controllers and its BIOS. */
+export const ECAM_BASE = 0xfe00_0000;
 
 /** Interrupt requests that nothing else on this PC uses, for PCI. */
 export const PCI_IRQS: readonly number[] = [10, 11, 5, 12, 14, 15];

@@ -15,6 +15,7 @@
 import type { Machine, StopReason } from "../../engine/engine.ts";
 import type { GuestMemory } from "../../memory.ts";
 import { PciBus } from "../../pci/bus.ts";
+import { ECAM_BUS_SIZE, EcamRegion } from "../../pci/ecam.ts";
 import { assignResources } from "../../pci/firmware.ts";
 import { CONFIG_PORT_COUNT, CONFIG_PORTS, ConfigPorts, createHostBridge } from "../../pci/host_bridge.ts";
 import { SharedLine } from "../../pci/shared_line.ts";
@@ -28,7 +29,7 @@ import { writeAcpiTables } from "./acpi.ts";
 import { Pic } from "./pic.ts";
 import { Pit } from "./pit.ts";
 import { PowerManagement } from "./pm.ts";
-import { PCI_HOLE, PCI_IRQS, pciIrq, PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
+import { ECAM_BASE, PCI_HOLE, PCI_IRQS, pciIrq, PM_BASE, PORT_SPACE, SCI_IRQ } from "./layout.ts";
 import { Rtc } from "./rtc.ts";
 import { KeyboardReset, ResetControl, SystemControlA, SystemControlB } from "./system_control.ts";
 import { Uart } from "./uart.ts";
@@ -118,6 +119,7 @@ export class PcMachine implements Machine {
     const resetControl = new ResetControl(requestReset);
     this.#pci = new PciBus(this.mmio, options.memory.size);
     this.#pci.add(createHostBridge());
+    this.mmio.register(ECAM_BASE, ECAM_BUS_SIZE, new EcamRegion(this.#pci), "PCI configuration space");
     this.#pciLines = new Map(PCI_IRQS.map((irq) => [irq, new SharedLine(pic.line(irq))]));
     const configPorts = new ConfigPorts(this.#pci, resetControl, options.log);
     const places: [number, number, BusDevice, string][] = [

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { GuestMemory, GuestMemoryError } from "../../../lib/memory.ts";
 import { writeAcpiTables } from "../../../lib/platform/pc/acpi.ts";
-import { pciRootTerm } from "../../../lib/platform/pc/acpi_pci.ts";
+import { pciTerms } from "../../../lib/platform/pc/acpi_pci.ts";
 import {
   amlDevice,
   amlEisaId,
@@ -88,35 +88,46 @@ Deno.test("writeAcpiTables() has a DSDT that says how to turn off", () => {
 Deno.test("writeAcpiTables() has a DSDT that says where PCI is", () => {
   const { memory, dsdt } = tables();
   const aml = memory.copy(dsdt + 36, memory.getUint32(dsdt + 4) - 36);
-  assertEquals([...aml.subarray(15)], [...pciRootTerm()]);
+  assertEquals([...aml.subarray(15)], [...pciTerms()]);
 });
 
 /** Everything after the four characters of a name, up to `length` bytes. */
 function after(name: string, length: number): number[] {
-  const aml = pciRootTerm();
+  const aml = pciTerms();
   const codes = Array.from(name, (character) => character.charCodeAt(0));
   const at = aml.findIndex((_, index) => codes.every((code, offset) => aml[index + offset] === code));
   return aml.slice(at + 4, at + 4 + length);
 }
 
-Deno.test("pciRootTerm() is a PCI root bridge with bus 0, its ports and the hole for devices", () => {
+Deno.test("pciTerms() is a PCI root bridge with bus 0, its ports and the hole for devices", () => {
   assertEquals(after("_HID", 5), [0x0c, 0x41, 0xd0, 0x0a, 0x03]);
   assertEquals(after("_CRS", 56).slice(-54), [
     ...[0x0a, 16 + 8 + 26 + 2],
     ...[0x88, 13, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
     ...[0x47, 1, 0xf8, 0x0c, 0xf8, 0x0c, 1, 8],
-    ...[0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xe0, 0xff, 0xff, 0xbf, 0xfe, 0, 0, 0, 0, 0, 0, 0xc0, 0x1e],
+    ...[0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xe0, 0xff, 0xff, 0xff, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0x1e],
     ...[0x79, 0],
   ]);
 });
 
-Deno.test("pciRootTerm() routes pin A of every device to its interrupt request", () => {
+Deno.test("pciTerms() routes pin A of every device to its interrupt request", () => {
   const [operation, , , count] = after("_PRT", 4);
   assertEquals([operation, count], [0x12, 31]);
-  const first = after("_PRT", 17).slice(4);
   const routeOf = (device: number, irq: number) => [0x12, 11, 4, 0x0c, 0xff, 0xff, device, 0, 0, 0, 0x0a, irq];
-  assertEquals(first.slice(0, 12), routeOf(1, 10));
-  assertEquals(pciRootTerm().slice(-12), routeOf(31, 10));
+  const routes = after("_PRT", 4 + 12 * 31).slice(4);
+  assertEquals(routes.slice(0, 24), [...routeOf(1, 10), ...routeOf(2, 11)]);
+  assertEquals(routes.slice(-12), routeOf(31, 10));
+});
+
+Deno.test("writeAcpiTables() tells where PCI configuration space is in memory, and that the board has it reserved", () => {
+  const { memory, rsdt, xsdt } = tables();
+  const mcfg = memory.getUint32(rsdt + 40);
+  assertEquals([text(memory, mcfg, 4), Number(memory.getBigUint64(xsdt + 44))], ["MCFG", mcfg]);
+  assertEquals([memory.getUint32(mcfg + 4), sum(memory, mcfg, 60)], [60, 0]);
+  // Base, segment group, first and last bus.
+  assertEquals([Number(memory.getBigUint64(mcfg + 44)), memory.getUint32(mcfg + 52)], [0xfe00_0000, 0]);
+  const board = pciTerms().slice(-14);
+  assertEquals(board, [0x86, 9, 0, 1, 0, 0, 0, 0xfe, 0, 0, 0x10, 0, 0x79, 0]);
 });
 
 Deno.test("writeAcpiTables() refuses a memory that ends below the BIOS area", () => {

@@ -65,6 +65,19 @@ Deno.test("PcMachine has a host bridge and no other PCI device by itself", () =>
   assertEquals([config(0, 0x0a, 2), config(1, 0, 4)], [0x0600, 0xffff_ffff]);
 });
 
+Deno.test("PcMachine shows configuration space in memory as it does at the ports", () => {
+  const { machine, config, setConfig } = bench();
+  machine.attachVirtio(new FakeDevice());
+  machine.reset();
+  const see = (at: number) => machine.mmio.read(0xfe00_8000 + at, 4);
+  assertEquals([see(0), see(0x10), see(0x3c)], [config(1, 0, 4), 0xe000_0000, 0x010a]);
+  // A BAR that is moved over it decodes nothing, and can be moved back.
+  setConfig(1, 0x10, 4, 0xfe00_8000);
+  assertEquals([see(0x10), machine.mmio.read(0xe000_0012, 2)], [0xfe00_8000, 0xffff]);
+  machine.mmio.write(0xfe00_8010, 4, 0xe000_0000);
+  assertEquals(machine.mmio.read(0xe000_0012, 2), 2);
+});
+
 Deno.test("PcMachine.reset() leaves PCI devices as a firmware does", () => {
   const { machine, config, setConfig } = bench();
   for (let i = 1; i <= 7; i++) assertEquals(machine.attachVirtio(new FakeDevice()), i);
