@@ -1,7 +1,10 @@
 /**
  * A tap as the Guest's network card sees it, in the virtual CPU's thread. Packets that came are in a ring
  * (`packet_ring.ts`), read by a Worker. Packets that go are written to the tap here and at once: the kernel takes them
- * straight from the Guest's memory, and a write to a tap never waits. Read next: `lib/virtio/net.ts`.
+ * straight from the Guest's memory, and a write to a tap never waits. That costs less than handing them to another
+ * thread would: measured 0.6 µs for 1500 bytes and 3.5 µs for 65000, while copying the latter into a ring takes 2.5 µs
+ * and waking another thread 3 µs; of a Guest that sends TCP as fast as it can it takes 3 % of the time. Read next:
+ * `lib/virtio/net.ts`.
  *
  * @module
  */

@@ -49,15 +49,18 @@ export interface TapWorkersOptions {
 const PATIENCE = 2000;
 
 /**
- * Start the Worker of a tap.
+ * Start the Worker of a tap, which from now on is closed by {@link TapWorkers.close}.
  *
- * @throws {GuestError} if the host refuses
+ * @throws {GuestError} if the host refuses; the tap is closed then
  */
 export function startTapWorkers(tap: Tap, { attention, library }: TapWorkersOptions): TapWorkers {
   const calls = openLibrary(library);
   const ring = PacketRing.allocate();
   const event = calls.lguest_eventfd();
-  if (event < 0) throw new GuestError(`Tap ${tap.name} gets no eventfd: ${strerror(calls, event)}`);
+  if (event < 0) {
+    tap.close();
+    throw new GuestError(`Tap ${tap.name} gets no eventfd: ${strerror(calls, event)}`);
+  }
   const setup: TapSetup = { name: tap.name, fd: tap.fd, ring: ring.buffer, library };
 
   const worker = new Worker(new URL("./tap_worker.ts", import.meta.url), { type: "module", name: tap.name });
