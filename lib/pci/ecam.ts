@@ -22,7 +22,11 @@ export const ECAM_BUS_SIZE: number = DEVICE_NUMBERS * FUNCTIONS * FUNCTION_SIZE;
 export class EcamRegion implements BusDevice {
   readonly #bus: PciBus;
 
-  /** @param bus whose configuration spaces are reached */
+  /**
+   * The whole of bus 0.
+   *
+   * @param bus whose configuration spaces are reached
+   */
   constructor(bus: PciBus) {
     this.#bus = bus;
   }

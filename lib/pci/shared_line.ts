@@ -11,7 +11,11 @@ export class SharedLine {
   readonly #line: InterruptLine;
   #asserted = 0;
 
-  /** @param line where the wire ends */
+  /**
+   * A wire without devices.
+   *
+   * @param line where the wire ends
+   */
   constructor(line: InterruptLine) {
     this.#line = line;
   }

@@ -26,7 +26,11 @@ export class DeviceStatus {
   /** FEATURES_OK was set, and the driver has not looked whether it stayed (§3.1.1 step 6). */
   #unread = false;
 
-  /** @param name what messages call the device */
+  /**
+   * A field that is 0.
+   *
+   * @param name what messages call the device
+   */
   constructor(name: string) {
     this.#name = name;
   }
