@@ -3,11 +3,11 @@
  *
  * Functions enter at start, in order of their device numbers; configuration accesses enter from the host bridge
  * (`host_bridge.ts`). What leaves is the decoding: whenever a BAR or a memory-enable bit changes, the bus registers the
- * BARs anew in the platform's address space. A driver may write any nonsense into a BAR, so the bus decides who answers:
+ * BARs anew in the platform's address space. A driver may write any nonsense into a BAR, so the bus says who answers:
  *
  * - RAM comes first: a BAR that reaches below the end of RAM decodes nothing;
  * - then the platform's own registers at fixed addresses;
- * - then the lower device number, and the lower BAR: one that overlaps it decodes nothing at all, until one of them moves.
+ * - then the lower device number, and the lower BAR: one that overlaps it decodes nothing, until one of them moves.
  *
  * Read next: `function.ts`, `firmware.ts`.
  *

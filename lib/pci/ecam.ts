@@ -1,6 +1,6 @@
 /**
- * The second way to configuration space: the enhanced configuration access mechanism (PCI Express Base 3.0 §7.2.2), where
- * each function of a bus has 4 KiB of physical addresses. Linux uses it only behind the first 256 bytes, where our
+ * The second way to configuration space: the enhanced configuration access mechanism (PCI Express Base 3.0 §7.2.2),
+ * where each function of a bus has 4 KiB of physical addresses. Linux uses it only behind the first 256 bytes, where our
  * functions have nothing; but where it is missing Linux complains of a bridge whose extended space it cannot reach.
  *
  * Memory accesses enter, configuration accesses leave. Read next: `bus.ts`, `host_bridge.ts`.

@@ -3,8 +3,8 @@
  *
  * Configuration mechanism 1 (PCI 3.0 §3.2.2.3.2): an address is latched at CF8h, the 32-bit register it names appears
  * at CFCh. Accesses of any width enter, at any of the eight ports; what crosses from one 32-bit port to the next is
- * taken byte by byte. CF9h belongs to two: a byte there is the chipset's reset register, which the bridge only passes on
- * (Linux writes a whole address whose second byte could be a reset command). Read next: `bus.ts`.
+ * taken byte by byte. CF9h belongs to two: a byte there is the chipset's reset register, which the bridge only passes
+ * on (Linux writes a whole address whose second byte could be a reset command). Read next: `bus.ts`.
  *
  * @module
  */

@@ -2,8 +2,8 @@
  * A virtio device on the PCI bus (virtio 1.2 §4.1), modern and not transitional.
  *
  * Register accesses enter through BAR 0 or the configuration window; kicks, configuration accesses and resets go on to
- * the {@link VirtioDevice}; its interrupts leave through the function's INTx pin, with the reason in the ISR byte. There
- * is no MSI-X, since there is no local APIC that a message could go to.
+ * the {@link VirtioDevice}; its interrupts leave through the function's INTx pin, with the reason in the ISR byte.
+ * There is no MSI-X, since there is no local APIC that a message could go to.
  *
  * Whatever the driver does wrong ends here: a {@link DriverError} of queue, device or transport becomes one call of
  * {@link TransportOptions.died}, and from then on the device is silent until the machine is reset. A device reads and

@@ -35,7 +35,7 @@ export interface WindowOptions {
 
 /** The window of one device. */
 export class ConfigWindow implements LiveCapability {
-  /** For each byte from the third of the capability: bar, then offset, length and data are the driver's (§4.1.4.9.2). */
+  /** For each byte from the third of the capability: bar, offset, length and data are the driver's (§4.1.4.9.2). */
   readonly writable: readonly number[] = [0, 0, 0xff, 0, 0, 0, ...new Array<number>(12).fill(0xff)];
   readonly #function: PciFunction;
   readonly #options: WindowOptions;

@@ -2,10 +2,10 @@
  * The ACPI tables that the PC's firmware leaves: enough that the kernel finds the power switch, the reset register
  * and the power management timer, and learns what is *not* there, so that it need not look for it.
  *
- * RSDP → RSDT and XSDT → FADT → FACS and DSDT, and beside FADT the MCFG, in the BIOS area below 1 MiB, where every kernel looks (ACPI 6.5
- * §5.2.5.1). There is no MADT: the CPU has no local APIC, and interrupts go by the 8259s. The machine is always in
- * ACPI mode (no SMI command port), has no fixed buttons and no general-purpose events. A device that is added to the
- * DSDT later is a term in {@link differentiatedTerms}. Read next: `acpi_pci.ts`, `aml.ts`, `pm.ts`.
+ * RSDP → RSDT and XSDT → FADT → FACS and DSDT, and beside the FADT the MCFG, in the BIOS area below 1 MiB, where every
+ * kernel looks (ACPI 6.5 §5.2.5.1). There is no MADT: the CPU has no local APIC, and interrupts go by the 8259s. The
+ * machine is always in ACPI mode (no SMI command port), has no fixed buttons and no general-purpose events. A device that
+ * is added to the DSDT later is a term in {@link differentiatedTerms}. Read next: `acpi_pci.ts`, `aml.ts`, `pm.ts`.
  *
  * @module
  */

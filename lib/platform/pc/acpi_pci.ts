@@ -1,6 +1,7 @@
 /**
  * What ACPI says about PCI: that there is a root bridge, what it hands on, where each device's interrupt pin ends, and
- * where configuration space is in memory. A kernel that has ACPI looks for PCI nowhere else. Read next: `../../pci/bus.ts`, `layout.ts`.
+ * where configuration space is in memory. A kernel that has ACPI looks for PCI nowhere else. Read next:
+ * `../../pci/bus.ts`, `layout.ts`.
  *
  * @module
  */

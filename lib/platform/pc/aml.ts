@@ -93,18 +93,18 @@ export function wordBusNumbers(first: number, last: number): readonly number[] {
   return [0x88, 3 + 2 * words.length, 0, 2, RANGE_FIXED, 0, ...words.flatMap((word) => [word & 0xff, word >> 8])];
 }
 
-/** A resource descriptor: `length` ports from `start` that the device itself answers, all 16 address bits decoded (§6.4.2.5). */
+/** A resource descriptor: `length` ports from `start` that the device itself answers, decoding 16 bits (§6.4.2.5). */
 export function ioPorts(start: number, length: number): readonly number[] {
   return [0x47, 1, start & 0xff, start >> 8, start & 0xff, start >> 8, 1, length];
 }
 
-/** A resource descriptor: physical addresses `start` up to but without `end` that a bridge hands on, read and write (§6.4.3.5.2). */
+/** A resource descriptor: addresses of memory from `start` to before `end` that a bridge hands on (§6.4.3.5.2). */
 export function dwordMemory(start: number, end: number): readonly number[] {
   const bytes = dwords(0, start, end - 1, 0, end - start);
   return [0x87, 3 + bytes.length, 0, 0, RANGE_FIXED, 1, ...bytes];
 }
 
-/** A resource descriptor: `length` physical addresses from `start` that the device itself answers, read and write (§6.4.3.4). */
+/** A resource descriptor: `length` addresses of memory from `start` that the device itself answers (§6.4.3.4). */
 export function fixedMemory(start: number, length: number): readonly number[] {
   return [0x86, 9, 0, 1, ...dwords(start, length)];
 }

@@ -16,7 +16,7 @@ export const FIRMWARE_BASE = 0xf_0000;
 
 /** Physical addresses for PCI devices: above any RAM, and below {@link ECAM_BASE}. */
 export const PCI_HOLE = { start: MAX_RAM, end: 0xfe00_0000 } as const;
-/** PCI configuration space as memory: between the devices, and where a PC has its interrupt controllers and its BIOS. */
+/** PCI configuration space as memory: above the devices, below where a PC has interrupt controllers and BIOS. */
 export const ECAM_BASE = 0xfe00_0000;
 
 /** Interrupt requests that nothing else on this PC uses, for PCI. */

@@ -7,8 +7,8 @@
  * {@link PcMachine.wait} sleeps on and {@link PcMachine.poll} looks at. Typed bytes are in a shared ring by then
  * (`../console_ring.ts`).
  *
- * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next. What comes by PCI is put onto the bus by
- * {@link PcMachine.attachVirtio}: read `../../pci/bus.ts`, `../../virtio/pci_transport.ts`.
+ * Each device is a small file beside this one; read `uart.ts` or `pic.ts` next. What comes by PCI is put onto the bus
+ * by {@link PcMachine.attachVirtio}: read `../../pci/bus.ts`, `../../virtio/pci_transport.ts`.
  *
  * @module
  */
@@ -223,8 +223,8 @@ export class PcMachine implements Machine {
   }
 
   /**
-   * Switch on: put every device back to power-on, do what the firmware does, and forget why the machine stopped, to boot
-   * again in the same process. A machine that another thread has terminated stays so.
+   * Switch on: put every device back to power-on, do what the firmware does, and forget why the machine stopped, to
+   * boot again in the same process. A machine that another thread has terminated stays so.
    */
   reset(): void {
     for (const transport of this.#transports) transport.reset();
