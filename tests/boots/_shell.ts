@@ -72,6 +72,23 @@ export class Shell {
     return output.replace(/\n$/, "");
   }
 
+  /**
+   * Run a command that reads what is typed, in a terminal that leaves it as it is; in a line it would keep 4095 bytes.
+   *
+   * @param command what reads the input, no more and no less
+   * @param input what is typed once it runs
+   * @returns what it wrote
+   */
+  async feed(command: string, input: string): Promise<string> {
+    await this.line.type(`saved=$(stty -g); stty raw -echo; echo ready.; ${command}; stty $saved; echo fed.\r`);
+    await this.line.expect("echo fed.\n");
+    await this.line.expect("ready.\n");
+    await this.line.type(input);
+    const output = await this.line.expect(`fed.\n${PROMPT}`);
+    this.line.note(`${input.length} bytes of input to ${command}`);
+    return output;
+  }
+
   /** Type a command that does not come back. */
   async leave(command: string): Promise<void> {
     await this.line.type(`${command}\r`);
