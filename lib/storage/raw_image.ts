@@ -43,9 +43,9 @@ export class RawImage implements DiskImage, Disposable {
       judge(disk, file.statSync());
       if (!file.tryLockSync(!this.readOnly)) {
         throw new GuestError(
-          `${disk} is in use by another program or Guest${
-            this.readOnly ? ", which may write it" : ": end that one, or open the disk read-only in both"
-          }`,
+          this.readOnly
+            ? `${disk} is already in use by a Guest that may write it: end that one, or use a copy`
+            : `${disk} is already in use: end the other Guest, use a copy, or open the disk read-only in both`,
         );
       }
       const bytes = file.seekSync(0, Deno.SeekMode.End);

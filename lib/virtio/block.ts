@@ -36,9 +36,9 @@ export interface BlockDeviceOptions {
   readonly memory: GuestMemory;
   /** Where the bytes are. */
   readonly backend: BlockBackend;
-  /** What it tells a driver that asks for its serial number; the first 20 bytes of it, as UTF-8. */
+  /** What it tells a driver that asks for its serial number; the first 20 characters of it, as ASCII (§5.2.6). */
   readonly id: string;
-  /** Takes a line for each request that is done: `block vda: WRITE to sector 8: 4096`. */
+  /** Takes a line for each request that is done: `block vda: WRITE to sector 8: 4096 bytes, OK`. */
   readonly log?: (line: string) => void;
 }
 
@@ -109,7 +109,7 @@ export class BlockDevice implements VirtioDevice {
     this.#backend = backend;
     this.features = blockFeatures(backend.readOnly);
     this.#config = blockConfig(backend);
-    new TextEncoder().encodeInto(id, this.#id);
+    new TextEncoder().encodeInto(id.replaceAll(/[^ -~]/g, "_"), this.#id);
     this.#log = log;
   }
 

@@ -59,7 +59,7 @@ Deno.test({
     using folder = new Folder();
     const path = folder.file("disk.img", 4096);
     const first = await DiskUser.open({ path });
-    await assertRejects(() => DiskUser.open({ path }), GuestError, "is in use by another program or Guest");
+    await assertRejects(() => DiskUser.open({ path }), GuestError, "is already in use");
     await first.disk.close();
   },
 });

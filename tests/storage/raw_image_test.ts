@@ -9,6 +9,7 @@ import { RawImage } from "../../lib/storage/raw_image.ts";
 import { Folder, MAY_RUN, MAY_USE_FILES } from "./_disk.ts";
 
 const ignore = !MAY_USE_FILES;
+const MAY_SEE_USER = Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
 
 function refusal(path: string, readOnly = false): string {
   return assertThrows(() => new RawImage({ path, readOnly }), GuestError).message;
@@ -52,15 +53,18 @@ Deno.test({
       using _writer = new RawImage({ path, readOnly: false });
       assertEquals(
         refusal(path),
-        `Disk "${path}" is in use by another program or Guest: end that one, or open the disk read-only in both`,
+        `Disk "${path}" is already in use: end the other Guest, use a copy, or open the disk read-only in both`,
       );
-      assertEquals(refusal(path, true), `Disk "${path}" is in use by another program or Guest, which may write it`);
+      assertEquals(
+        refusal(path, true),
+        `Disk "${path}" is already in use by a Guest that may write it: end that one, or use a copy`,
+      );
     }
     {
       using _reader = new RawImage({ path, readOnly: true });
       using other = new RawImage({ path, readOnly: true });
       assert(other.readOnly);
-      assert(refusal(path).startsWith(`Disk "${path}" is in use`));
+      assert(refusal(path).startsWith(`Disk "${path}" is already in use:`));
     }
     using again = new RawImage({ path, readOnly: false });
     assertEquals(again.readOnly, false);
@@ -109,5 +113,52 @@ Deno.test({
     assertThrows(() => image.write(0, new Uint8Array(512)));
     image.flush();
     assertEquals(Deno.readFileSync(path), before);
+  },
+});
+
+/** How a file is made such that nobody may write it: the superuser may write what a mode forbids. */
+function protect(path: string): boolean {
+  if (Deno.uid() !== 0) {
+    Deno.chmodSync(path, 0o444);
+    return true;
+  }
+  return chattr("+i", path);
+}
+
+function unprotect(path: string): void {
+  if (Deno.uid() === 0) chattr("-i", path);
+}
+
+function chattr(...args: string[]): boolean {
+  try {
+    return new Deno.Command("chattr", { args, stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether this file system and user have such files. */
+function canProtect(): boolean {
+  using folder = new Folder();
+  const path = folder.file("probe", 1);
+  const able = protect(path);
+  unprotect(path);
+  return able;
+}
+
+Deno.test({
+  name: "a file that the host lets nobody write is a read-only disk",
+  ignore: !MAY_RUN || !MAY_SEE_USER || !canProtect(),
+  fn() {
+    using folder = new Folder();
+    const path = folder.file("a.img", 4096);
+    protect(path);
+    try {
+      using image = new RawImage({ path, readOnly: false });
+      using other = new RawImage({ path, readOnly: false });
+      assertEquals([image.readOnly, other.readOnly], [true, true]);
+    } finally {
+      unprotect(path);
+    }
   },
 });

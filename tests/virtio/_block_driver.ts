@@ -41,6 +41,12 @@ export interface Ended {
   readonly written: number;
 }
 
+/** Where a {@link BlockDriver} puts its queue, and what its device is given beside. */
+export interface BlockDriverOptions extends RingOptions {
+  readonly log?: (line: string) => void;
+  readonly id?: string;
+}
+
 /** A driver of a block device. */
 export class BlockDriver {
   readonly device: BlockDevice;
@@ -52,11 +58,11 @@ export class BlockDriver {
   constructor(
     memory: GuestMemory,
     backend: BlockBackend,
-    options: RingOptions & { log?: (line: string) => void } = {},
+    options: BlockDriverOptions = {},
   ) {
-    const { log, ...ring } = options;
+    const { log, id = "disk.img", ...ring } = options;
     this.memory = memory;
-    this.device = new BlockDevice({ name: "block vda", memory, backend, id: "disk.img", ...(log && { log }) });
+    this.device = new BlockDevice({ name: "block vda", memory, backend, id, ...(log && { log }) });
     this.ring = drive(this.device, memory, { features: this.device.features | INDIRECT_DESC, ...ring }).drivers[0]!;
   }
 

@@ -13,14 +13,14 @@ import {
   MAX_ZERO_SECTORS,
 } from "../../lib/virtio/block_config.ts";
 import { DriverError } from "../../lib/virtio/device.ts";
-import { BlockDriver, type Ended, header, range } from "./_block_driver.ts";
-import type { Part, RingOptions } from "./_driver.ts";
+import { BlockDriver, type BlockDriverOptions, type Ended, header, range } from "./_block_driver.ts";
+import type { Part } from "./_driver.ts";
 import { GuardedMemory } from "./_memory.ts";
 import { MemoryBackend, type MemoryBackendOptions } from "./_memory_backend.ts";
 
 const { OK, IOERR, UNSUPP } = BLOCK_STATUS;
 
-function setUp(disk: MemoryBackendOptions = {}, ring: RingOptions & { log?: (line: string) => void } = {}) {
+function setUp(disk: MemoryBackendOptions = {}, ring: BlockDriverOptions = {}) {
   const memory = new GuardedMemory(4 << 20);
   const backend = new MemoryBackend(memory, disk);
   const driver = new BlockDriver(memory, backend, { size: 64, ...ring });
@@ -118,6 +118,13 @@ Deno.test("GET_ID gives the name, padded to 20 bytes", () => {
   assertEquals([short.status, short.written, [...short.data]], [OK, 5, name.slice(0, 4)]);
   const long = request(BLOCK_TYPE.GET_ID, 0, 30);
   assertEquals([long.status, long.written, [...long.data]], [OK, 21, [...name, ...new Array(10).fill(0)]]);
+});
+
+Deno.test("GET_ID gives at most 20 characters, all of them ASCII", () => {
+  const { driver } = setUp({}, { id: "Größe 10\u{1f4be}: a name that is long" });
+  const offered = driver.offer(BLOCK_TYPE.GET_ID, 0, 20);
+  driver.kick();
+  assertEquals(new TextDecoder().decode(driver.memory.copy(offered.data, 20)), "Gr__e 10__: a name t");
 });
 
 Deno.test("WRITE_ZEROES zeroes, and DISCARD is allowed to do nothing", () => {
