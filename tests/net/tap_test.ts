@@ -51,6 +51,11 @@ Deno.test(`a tap that somebody deletes is an unplugged cable${needs}`, { ignore 
   assertEquals(await namespace.run(PROGRAM, "unplugged"), { before: true, after: false, sent: false });
 });
 
+Deno.test(`a tap that is down refuses packets, and takes them when it is up again${needs}`, { ignore }, async () => {
+  using namespace = new Namespace();
+  assertEquals(await namespace.run(PROGRAM, "down"), { sent: false, echoed: 1, linkUp: true });
+});
+
 Deno.test(`two taps on a bridge reach each other${needs}`, { ignore }, async () => {
   using namespace = new Namespace();
   namespace.ip("link", "add", "br0", "type", "bridge");
