@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { casesOf, seedOf } from "../engine/random.ts";
 import { MAX_PACKET, NET_HEADER } from "../../lib/net/backend.ts";
 import { PacketRing } from "../../lib/net/packet_ring.ts";
+import { lengthOf } from "./_ring_producer.ts";
 
 const granted = Deno.permissions.querySync({ name: "env" }).state === "granted";
 const SMALLEST = 131072;
@@ -98,4 +99,36 @@ Deno.test("a ring refuses sizes that are none", () => {
   assertThrows(() => PacketRing.allocate(65536), RangeError, "power of two");
   assertThrows(() => PacketRing.allocate(200_000), RangeError, "power of two");
   assertThrows(() => new PacketRing(new SharedArrayBuffer(16)), RangeError, "power of two");
+});
+
+Deno.test({
+  name: "a producer and a consumer in two threads lose nothing, with either of them the slower one",
+  ignore: Deno.permissions.querySync({ name: "read" }).state !== "granted",
+  fn: () => {
+    const count = granted ? casesOf(20_000) : 20_000;
+    const ring = PacketRing.allocate(SMALLEST);
+    const attention = new Int32Array(new SharedArrayBuffer(4));
+    const producer = new Worker(new URL("./_ring_producer.ts", import.meta.url), { type: "module" });
+    producer.postMessage({ buffer: ring.buffer, attention, count });
+    let number = 0;
+    let sleeps = 0;
+    for (;;) {
+      const { ended } = ring;
+      for (let got = ring.peek(); got; got = ring.peek()) {
+        assertEquals(got.length, lengthOf(number));
+        assert(got[0] === (number & 0xff) && got.every((byte) => byte === got![0]), `packet ${number} is damaged`);
+        ring.release();
+        number++;
+        // Now and then nothing is taken for a while, so that the ring gets full.
+        if (number % 1000 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+      }
+      if (ended) break;
+      sleeps++;
+      assert(Atomics.wait(attention, 0, 0, 20_000) !== "timed-out", `packet ${number} was not told of`);
+      Atomics.store(attention, 0, 0);
+    }
+    producer.terminate();
+    assertEquals(number, count);
+    assert(sleeps > 0);
+  },
 });
