@@ -90,9 +90,10 @@ int lguest_if_nametoindex(const char *name) {
 
 /* ids[0] = user, ids[1] = its group; -ENOENT if there is no such user. */
 int lguest_getpwnam(const char *name, uint32_t *ids) {
-  errno = 0;
-  struct passwd *user = getpwnam(name);
-  if (!user) return errno == 0 ? -ENOENT : -errno;
+  char strings[16384];
+  struct passwd entry, *user;
+  int error = getpwnam_r(name, &entry, strings, sizeof strings, &user);
+  if (!user) return error == 0 ? -ENOENT : -error;
   ids[0] = user->pw_uid;
   ids[1] = user->pw_gid;
   return 0;

@@ -49,12 +49,8 @@ export const ERRNO = {
   EINTR: 4,
   EAGAIN: 11,
   EACCES: 13,
-  EBUSY: 16,
   ENODEV: 19,
   ENOTDIR: 20,
-  EINVAL: 22,
-  ENOSPC: 28,
-  ERANGE: 34,
   EOPNOTSUPP: 95,
 } as const;
 
