@@ -10,10 +10,10 @@ import { Shell } from "./_shell.ts";
 
 const LAUNCHER = fromFileUrl(new URL("../../main.ts", import.meta.url));
 
-/** A program that runs a Guest. */
-export interface LaunchedGuest extends AsyncDisposable {
-  /** Its console. */
-  readonly shell: Shell;
+/** A program that was started; disposing of it kills it if it still runs. */
+export interface RunningProgram extends AsyncDisposable {
+  /** What it writes, and what is typed to it. */
+  readonly line: Conversation;
   /** What it wrote to stderr, and its exit status. */
   readonly ended: Promise<{ readonly code: number; readonly complaints: string }>;
   /** Close its stdin. */
@@ -22,27 +22,35 @@ export interface LaunchedGuest extends AsyncDisposable {
   kill(): void;
 }
 
+/** A program that runs a Guest. */
+export interface LaunchedGuest extends RunningProgram {
+  /** The Guest's console. */
+  readonly shell: Shell;
+}
+
 /** The words that start the launcher. */
 export function launcherCommand(...words: string[]): string[] {
   return [Deno.execPath(), "run", "--no-lock", "-A", LAUNCHER, ...words];
 }
 
-/** Run the launcher with pipes; disposing of it kills it if it still runs. */
+/** Run the launcher with pipes. */
 export function launch(name: string, words: readonly string[]): LaunchedGuest {
-  return startProgram(name, launcherCommand(...words));
+  return launchBy(name, launcherCommand(...words));
 }
 
-/** Run any program that becomes the launcher: `ip netns exec` with {@link launcherCommand}. */
+/** Run a program that becomes the launcher: `ip netns exec`, with {@link launcherCommand}. */
 export function launchBy(name: string, words: readonly string[]): LaunchedGuest {
-  return startProgram(name, words);
+  const program = startProgram(name, words);
+  return { ...program, shell: new Shell(program.line) };
 }
 
 /** Run a shell command in a terminal of its own (`script` makes one; see {@link hasProgram}). */
 export function inTerminal(name: string, command: string): LaunchedGuest {
-  return startProgram(name, ["script", "-qefc", command, "/dev/null"]);
+  return launchBy(name, ["script", "-qefc", command, "/dev/null"]);
 }
 
-function startProgram(name: string, [program, ...args]: readonly string[]): LaunchedGuest {
+/** Run any program with pipes. */
+export function startProgram(name: string, [program, ...args]: readonly string[]): RunningProgram {
   const child = new Deno.Command(program!, {
     args,
     stdin: "piped",
@@ -65,7 +73,7 @@ function startProgram(name: string, [program, ...args]: readonly string[]): Laun
     }
   };
   return {
-    shell: new Shell(line),
+    line,
     ended,
     closeInput,
     kill,

@@ -21,8 +21,8 @@ export const CANNOT_USE_DISKS = CANNOT_BOOT || !await runs("mke2fs -V && e2fsck 
 
 /** Why a test of networks is ignored: as {@link CANNOT_BOOT}, or no network of one's own, with taps, can be had. */
 export const CANNOT_USE_NETWORKS = CANNOT_BOOT || !await runs(
-  "test -w /dev/net/tun && ip netns add $0 && (ip -n $0 tuntap add t mode tap && ip -n $0 link add b type bridge); " +
-    "status=$?; ip netns del $0; exit $status",
+  "command -v ping && test -w /dev/net/tun && ip netns add $0 || exit 1; " +
+    "ip -n $0 tuntap add tap0 mode tap && ip -n $0 link add br0 type bridge; status=$?; ip netns del $0; exit $status",
 );
 
 /** Whether a shell's command succeeds; its $0 is a name that is nobody else's. */
