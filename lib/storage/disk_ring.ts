@@ -11,10 +11,10 @@
 import { QUEUE_SIZE } from "../virtio/device.ts";
 
 /** How many requests may be under way: every descriptor of a queue. */
-export const SLOTS = QUEUE_SIZE;
+export const SLOTS: number = QUEUE_SIZE;
 
 /** The most memory ranges of a request: every descriptor of a queue. */
-export const MAX_RANGES = QUEUE_SIZE;
+export const MAX_RANGES: number = QUEUE_SIZE;
 
 /** The words at the start; those of each side are in a cache line of its own. */
 export const WORD = {
@@ -66,7 +66,11 @@ export class DiskRing {
   /** All of it, in words. */
   readonly words: Int32Array<SharedArrayBuffer>;
 
-  /** @param buffer what {@link DiskRing.allocate} made */
+  /**
+   * The ring in memory that another `DiskRing` has too.
+   *
+   * @param buffer what {@link DiskRing.allocate} made
+   */
   constructor(buffer: SharedArrayBuffer) {
     this.words = new Int32Array(buffer);
   }

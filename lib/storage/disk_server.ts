@@ -53,7 +53,11 @@ export class DiskServer {
   #submitted = 0;
   #completed = 0;
 
-  /** @param options the parts */
+  /**
+   * A server that has done nothing yet, of a ring that is fresh.
+   *
+   * @param options the parts
+   */
   constructor(options: DiskServerOptions) {
     this.#image = options.image;
     this.#ring = options.ring;

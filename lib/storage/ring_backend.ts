@@ -38,6 +38,8 @@ export class RingBlockBackend implements BlockBackend {
   #completed: number;
 
   /**
+   * A backend without requests.
+   *
    * @param setup what `openDisk` gave; only one backend may be made of it
    * @param memory the memory that was given to `openDisk`, or another view of it
    */

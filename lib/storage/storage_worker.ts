@@ -21,9 +21,11 @@ export interface DiskOrder {
   readonly ring: SharedArrayBuffer;
   /** That thread's attention word. */
   readonly attention: Int32Array<SharedArrayBuffer>;
-  /** The shared memory with the Guest's RAM, and where in it RAM begins and how long it is, in bytes. */
+  /** The shared memory with the Guest's RAM. */
   readonly memory: WebAssembly.Memory;
+  /** Where in it RAM begins. */
   readonly base: number;
+  /** Bytes of RAM. */
   readonly size: number;
 }
 

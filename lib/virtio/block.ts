@@ -102,7 +102,11 @@ export class BlockDevice implements VirtioDevice {
   /** Whether the queue may hold requests that the backend had no room for. */
   #waiting = false;
 
-  /** @param options the parts */
+  /**
+   * A disk that no driver has found yet.
+   *
+   * @param options the parts
+   */
   constructor({ name, memory, backend, id, log }: BlockDeviceOptions) {
     this.name = name;
     this.#memory = memory;
