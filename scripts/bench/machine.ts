@@ -21,6 +21,8 @@ interface Waiter {
   readonly resolve: (found: Sighting) => void;
   readonly reject: (error: Error) => void;
   readonly timer: ReturnType<typeof setTimeout>;
+  /** Characters that are kept of what does not match. */
+  readonly keep: number;
 }
 
 /** Text that was waited for. */
@@ -29,6 +31,8 @@ export interface Sighting {
   readonly at: number;
   /** The text and its groups. */
   readonly match: RegExpExecArray;
+  /** Characters that came before it. */
+  readonly before: number;
 }
 
 /** Text kept for an error message. */
@@ -46,6 +50,8 @@ export class RunningMachine {
   /** Lines on stderr, with the time of their arrival. */
   readonly complaints: { readonly at: number; readonly line: string }[] = [];
   #unseen = "";
+  /** Characters of this wait that {@link Waiter.keep} did not keep. */
+  #dropped = 0;
   #tail = "";
   #lastAt = 0;
   #waiter: Waiter | undefined;
@@ -70,12 +76,14 @@ export class RunningMachine {
   /**
    * Wait for text on the console; what came before it is gone then.
    *
+   * @param keep how long the text can be, where so much comes before it that looking through all of it takes time
    * @throws {MachineError} if it does not come in time, or the machine ends
    */
-  waitFor(pattern: RegExp, timeout: number): Promise<Sighting> {
+  waitFor(pattern: RegExp, timeout: number, keep: number = Infinity): Promise<Sighting> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#fail(`no ${pattern} within ${timeout / 1000} s`), timeout);
-      this.#waiter = { pattern, resolve, reject, timer };
+      this.#dropped = 0;
+      this.#waiter = { pattern, resolve, reject, timer, keep };
       this.#look();
     });
   }
@@ -130,12 +138,16 @@ export class RunningMachine {
     const match = waiter.pattern.exec(this.#unseen);
     if (!match) {
       if (this.#ended) this.#fail(`it ended before ${waiter.pattern}`);
+      if (this.#unseen.length > waiter.keep) {
+        this.#dropped += this.#unseen.length - waiter.keep;
+        this.#unseen = this.#unseen.slice(-waiter.keep);
+      }
       return;
     }
     this.#unseen = this.#unseen.slice(match.index + match[0].length);
     clearTimeout(waiter.timer);
     this.#waiter = undefined;
-    waiter.resolve({ at: this.#lastAt, match });
+    waiter.resolve({ at: this.#lastAt, match, before: this.#dropped + match.index });
   }
 
   #fail(what: string): void {

@@ -25,6 +25,8 @@ export interface Contestant {
 /** Where Debian's package seabios keeps its firmware. */
 const SEABIOS = "usr/share/seabios";
 
+const QEMU = "qemu-system-i386";
+
 const ROOT = join(import.meta.dirname!, "../..");
 
 /**
@@ -58,20 +60,28 @@ function lguest({ memory, kernel, initrd, commandLine }: Image): Contestant {
 }
 
 async function qemu({ memory, kernel, initrd, commandLine }: Image): Promise<Contestant> {
-  const program = "qemu-system-i386";
-  const version = await firstLine(program, ["--version"]);
-  if (version === undefined) throw new GuestError(`there is no "${program}" (Debian: qemu-system-x86)`);
   return {
     name: "qemu",
-    title: `QEMU ${/version (\S+)/.exec(version)?.[1]?.replace(/\(.*/, "") ?? ""} (TCG)`,
+    title: await qemuTitle(),
     command: {
-      program,
+      program: QEMU,
       arguments: [
         ...["-accel", "tcg", "-m", `${memory}`, "-nographic", "-no-reboot"],
         ...["-kernel", kernel, "-initrd", initrd, "-append", commandLine],
       ],
     },
   };
+}
+
+/**
+ * What QEMU is called in tables.
+ *
+ * @throws {GuestError} if there is none
+ */
+export async function qemuTitle(): Promise<string> {
+  const version = await firstLine(QEMU, ["--version"]);
+  if (version === undefined) throw new GuestError(`there is no "${QEMU}" (Debian: qemu-system-x86)`);
+  return `QEMU ${/version (\S+)/.exec(version)?.[1]?.replace(/\(.*/, "") ?? ""} (TCG)`;
 }
 
 async function v86({ memory, kernel, initrd, commandLine }: Image): Promise<Contestant> {

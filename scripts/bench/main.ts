@@ -3,13 +3,14 @@
  *
  * The machines take turns (A B C A B C …), so that a busy host slows all of them, and what is printed first are ratios
  * of one run of this program: best of all runs, median in parentheses. No test asserts any of it. Read next:
- * `options.ts`, `image.ts`, `machines.ts`, `session.ts`, `extras.ts`, `report.ts`.
+ * `options.ts`, `image.ts`, `machines.ts`, `session.ts`, `extras.ts`, `report.ts`; `devices.ts` for the virtio devices.
  *
  * @module
  */
 import { sayError } from "../../lib/cli/messages.ts";
 import { Progress } from "../../lib/cli/progress.ts";
 import { GuestError } from "../../lib/guest_error.ts";
+import { benchDevices } from "./devices.ts";
 import { type Extras, measureExtras } from "./extras.ts";
 import { type Image, makeImage } from "./image.ts";
 import type { RunningMachine } from "./machine.ts";
@@ -38,11 +39,7 @@ async function bench(words: readonly string[]): Promise<number> {
       console.log(USAGE);
       return 0;
     }
-    const phases = choosePhases(options.phases);
-    const image = await makeImage(directory, options.memory, phases.map(({ name }) => name));
-    const contestants = await findContestants(options, image);
-    const all = await runAll(contestants, options, abort.signal);
-    const text = report([START, ...phases], all, options);
+    const text = await (options.devices ? benchDevices : benchProcessors)(options, directory, abort.signal);
     console.log(text);
     if (options.output !== undefined) await Deno.writeTextFile(options.output, text);
     return 0;
@@ -52,6 +49,14 @@ async function bench(words: readonly string[]): Promise<number> {
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** Run them all; the tables leave. */
+async function benchProcessors(options: BenchOptions, directory: string, abort: AbortSignal): Promise<string> {
+  const phases = choosePhases(options.phases);
+  const image = await makeImage(directory, options.memory, phases.map(({ name }) => name));
+  const contestants = await findContestants(options, image);
+  return report([START, ...phases], await runAll(contestants, options, abort), options);
 }
 
 function choosePhases(names: readonly string[]): Phase[] {

@@ -22,8 +22,10 @@ export interface BenchOptions {
   readonly machines: readonly MachineName[];
   /** Names of the phases in the Guest; all of them if empty. */
   readonly phases: readonly string[];
-  /** Whether the last run of each machine also measures idling, echo and memory. */
+  /** Whether the last run of each machine also measures idling, echo and memory; with devices, whether fio runs long. */
   readonly extras: boolean;
+  /** Measure disk, console and network instead of the CPU. */
+  readonly devices: boolean;
   /** Where the Markdown table goes besides the screen. */
   readonly output: string | undefined;
   /** Only tell how to call this. */
@@ -36,7 +38,8 @@ export const USAGE = `Usage: deno task bench [options]
   --memory=MIB      RAM of each Guest (256)
   --machines=A,B    of ${MACHINE_NAMES.join(",")} (all)
   --phases=A,B      phases in the Guest (all)
-  --quick           leave out memory, idle CPU use and echo
+  --devices         disk, console and network instead of the CPU; needs root
+  --quick           leave out memory, idle CPU use and echo; with --devices run fio for a shorter time
   --output=FILE     write the Markdown table there, too`;
 
 /**
@@ -47,10 +50,10 @@ export const USAGE = `Usage: deno task bench [options]
 export function parseBenchOptions(words: readonly string[]): BenchOptions {
   const args = parseArgs([...words], {
     string: ["runs", "memory", "machines", "phases", "output"],
-    boolean: ["quick", "help"],
+    boolean: ["quick", "devices", "help"],
     default: { runs: "3", memory: "256" },
   });
-  const known = new Set(["runs", "memory", "machines", "phases", "output", "quick", "help"]);
+  const known = new Set(["runs", "memory", "machines", "phases", "output", "quick", "devices", "help"]);
   const unknown = args._[0] ?? Object.keys(args).find((name) => name !== "_" && !known.has(name));
   if (unknown !== undefined) throw new GuestError(`Nothing is called "${unknown}" here; --help tells what is`);
   return {
@@ -59,6 +62,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions {
     machines: args.machines === undefined ? MACHINE_NAMES : list(args.machines).map(machineName),
     phases: list(args.phases ?? ""),
     extras: !args.quick,
+    devices: args.devices,
     output: args.output,
     help: args.help,
   };
