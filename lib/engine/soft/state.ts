@@ -93,10 +93,10 @@ export const TLB_INVALID = 1;
  * and a second, {@link JUMP_USER} bytes later, for CPL 3.
  */
 export const JUMP = 0x8_0000;
-/** Entries in each of the two jump caches. */
-export const JUMP_ENTRIES = 16384;
+/** Entries in each of the two jump caches; two neighbours make a set. */
+export const JUMP_ENTRIES = 65536;
 /** Distance of the second jump cache from the first. */
-export const JUMP_USER = 0x2_0000;
+export const JUMP_USER = 0x8_0000;
 
 /** EFLAGS bits (Intel SDM volume 1, §3.4.3). */
 export const CF = 0x1, PF = 0x4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, IF = 0x200, DF = 0x400, OF = 0x800;

@@ -170,6 +170,12 @@ export class Emission {
     this.open(W.IF);
   }
 
+  /** As {@link openIf}, for what hardly ever happens: the compiler puts it out of the way. */
+  openUnlikely(): void {
+    this.code.expect(false);
+    this.open(W.IF);
+  }
+
   /** Close the `if`. */
   closeIf(): void {
     this.close();
@@ -227,7 +233,7 @@ export class Emission {
   leaveToTarget(): void {
     this.spill();
     this.#storeBudget();
-    emitChain(this.code, T1, T0);
+    emitChain(this.code, T1, T0, IMPORT.SECOND);
   }
 
   /** Let the interpreter execute a branch, then go on where it leads. */
@@ -273,7 +279,10 @@ export class Emission {
     this.open(W.BLOCK);
     this.open(W.BLOCK);
     const depth = this.#labels.length;
-    emit(() => c.brIf(this.#labels.length - depth));
+    emit(() => {
+      c.expect(false);
+      c.brIf(this.#labels.length - depth);
+    });
     c.br(1);
     this.close();
     this.spill();
@@ -290,7 +299,7 @@ export class Emission {
     this.code.const(0);
     this.code.memory(W.I32_LOAD, STATE_SSE_READY);
     this.code.byte(W.EQZ);
-    this.openIf();
+    this.openUnlikely();
     this.leaveHere();
     this.closeIf();
   }
@@ -303,7 +312,7 @@ export class Emission {
 
   /** Return to the dispatcher if the value on the stack says so; the state is stored already. */
   #returnIf(): void {
-    this.openIf();
+    this.openUnlikely();
     this.#storeBudget();
     this.code.byte(W.RETURN);
     this.closeIf();

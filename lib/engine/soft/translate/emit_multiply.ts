@@ -96,7 +96,7 @@ define("DIV", (g, insn) => {
   c.get(g.reg(EDX)); // overflow, and division by 0: #DE comes from the interpreter
   c.get(b);
   c.byte(W.GE_U);
-  g.openIf();
+  g.openUnlikely();
   g.leaveHere();
   g.closeIf();
   c.get(g.reg(EDX));
@@ -140,7 +140,7 @@ define("IDIV", (g, insn) => {
   c.byte(W.SHR_S);
   c.byte(W.NE);
   c.byte(W.OR);
-  g.openIf();
+  g.openUnlikely();
   g.leaveHere();
   g.closeIf();
   c.get(g.reg(EAX));

@@ -23,7 +23,7 @@ import { syncFlags } from "./flag_state.ts";
 import { type Item, type Loop, structure } from "./flow.ts";
 import { L_BUDGET, L_ENTRY, L_PAGE, L_TARGET, L_TLB, LOCALS } from "./locals.ts";
 import type { Node, Region } from "./region.ts";
-import { W } from "./wasm.ts";
+import { type BranchHint, W } from "./wasm.ts";
 
 const SIMD = OP.SIMD!;
 /** They compare an address with each successor's, and leave the region behind that. */
@@ -32,6 +32,7 @@ const TO_ADDRESS = new Set([OP.RET, OP.CALLI, OP.JMPI]);
 /** A function, ready for a module. */
 export interface Generated {
   readonly body: Uint8Array;
+  readonly hints: readonly BranchHint[];
   readonly locals: readonly number[];
   /** Instructions that the interpreter executes in place; number i was emitted as `firstInterpreted + i`. */
   readonly interpreted: readonly Insn[];
@@ -83,7 +84,7 @@ class Generator {
       !this.#loops.dispatched.has(heads[0]!);
     this.#items(this.#nesting, direct ? undefined : { local: L_ENTRY, heads });
     g.code.byte(W.UNREACHABLE);
-    return { body: g.code.toBytes(), locals: LOCALS, interpreted: g.interpreted };
+    return { body: g.code.toBytes(), hints: g.code.hints, locals: LOCALS, interpreted: g.interpreted };
   }
 
   #prologue(): void {
@@ -204,7 +205,7 @@ class Generator {
     c.tee(L_BUDGET);
     c.const(0);
     c.byte(W.LT_S);
-    g.openIf();
+    g.openUnlikely();
     g.leaveAt(node.start);
     g.closeIf();
   }

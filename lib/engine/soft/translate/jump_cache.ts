@@ -6,11 +6,11 @@
  */
 import type { Mmu, TranslationListener } from "../mmu.ts";
 import { JUMP, JUMP_ENTRIES, JUMP_USER } from "../state.ts";
-import { jumpIndex } from "./runtime.ts";
+import { jumpIndex, OTHER_ENTRY } from "./runtime.ts";
 
 /** An address that no entry is looked up for at its place, so that it never matches. */
 function emptyTag(index: number): number {
-  return index === 0 ? 1 : 0; // address 0 hashes to index 0, address 1 to index 8
+  return index <= OTHER_ENTRY ? 1 : 0; // address 0 belongs to the first set, address 1 does not
 }
 
 /** The jump cache in shared memory, and which pages it knows. */
@@ -35,10 +35,7 @@ export class JumpCache implements TranslationListener {
   /** Let `chain` find `target` for a virtual address at a privilege level. */
   fill(address: number, target: number, user: boolean): void {
     const at = JUMP + jumpIndex(address) + (user ? JUMP_USER : 0);
-    const i32 = this.#i32;
-    if (i32[at >> 2] === address && i32[(at >> 2) + 1] === target) return;
-    i32[at >> 2] = address;
-    i32[(at >> 2) + 1] = target;
+    if (!this.#put(at, address, target)) return;
     const page = address & ~0xfff;
     let entries = this.#pages.get(page);
     if (!entries) {
@@ -47,6 +44,22 @@ export class JumpCache implements TranslationListener {
     }
     entries.push(at);
     if (entries.length > JUMP_ENTRIES) this.clear(); // entries that push each other out
+  }
+
+  /** Put an entry into the set at `at`; returns whether it was not there already. */
+  #put(at: number, address: number, target: number): boolean {
+    const i32 = this.#i32, first = at >> 2, second = (at ^ OTHER_ENTRY) >> 2;
+    const known = i32[first] === address ? first : i32[second] === address ? second : -1;
+    if (known >= 0) {
+      i32[known + 1] = target;
+      return false;
+    }
+    // The newest stands where it is looked for first; the oldest goes.
+    i32[second] = i32[first]!;
+    i32[second + 1] = i32[first + 1]!;
+    i32[first] = address;
+    i32[first + 1] = target;
+    return true;
   }
 
   /** Forget everything. */
@@ -71,7 +84,11 @@ export class JumpCache implements TranslationListener {
     this.#pages.delete(page);
     this.#global.delete(page);
     for (const at of entries) {
-      if ((this.#i32[at >> 2]! & ~0xfff) === page) this.#i32[at >> 2] = emptyTag((at - JUMP) & (JUMP_USER - 1));
+      for (const entry of [at, at ^ OTHER_ENTRY]) {
+        if ((this.#i32[entry >> 2]! & ~0xfff) === page) {
+          this.#i32[entry >> 2] = emptyTag((entry - JUMP) & (JUMP_USER - 1));
+        }
+      }
     }
   }
 }

@@ -23,6 +23,7 @@ export const IMPORT = {
   CHAIN: 13,
   FLAGS: 14,
   SYSTEM: 15,
+  SECOND: 16,
 } as const;
 
 /** Parameters: entry number, and the virtual address, of which the page is kept. Then eight registers. */

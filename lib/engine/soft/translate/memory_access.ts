@@ -45,7 +45,7 @@ export function pushLinear(g: Emission, insn: Insn): void {
     c.const(0);
     c.memory(W.I32_LOAD, STATE_SEG_OPEN + 4 * insn.seg);
     c.byte(W.EQZ);
-    g.openIf();
+    g.openUnlikely();
     g.leaveHere();
     g.closeIf();
   }
@@ -92,6 +92,7 @@ export function pushHost(g: Emission): void {
 export function loadMemory(g: Emission, size: number): void {
   const c = g.code;
   pushMiss(g, size, false);
+  c.expect(false);
   c.byte(W.IF);
   c.byte(I32);
   g.spill();
@@ -110,7 +111,7 @@ export function loadMemory(g: Emission, size: number): void {
  */
 export function loadWide(g: Emission, size: number, fast: () => void): void {
   pushMiss(g, size, false);
-  g.openIf();
+  g.openUnlikely();
   g.leaveHere();
   g.closeIf();
   pushHost(g);
@@ -120,7 +121,7 @@ export function loadWide(g: Emission, size: number, fast: () => void): void {
 /** As {@link loadWide}, leaving the host address of a place that can be written. */
 export function pushHostForStore(g: Emission, size: number): void {
   pushMiss(g, size, true);
-  g.openIf();
+  g.openUnlikely();
   g.leaveHere();
   g.closeIf();
   pushHost(g);
@@ -130,6 +131,7 @@ export function pushHostForStore(g: Emission, size: number): void {
 export function storeMemory(g: Emission, size: number, value: number): void {
   const c = g.code;
   pushMiss(g, size, true);
+  c.expect(false);
   c.byte(W.IF);
   c.byte(VOID);
   g.spill();
@@ -152,6 +154,7 @@ function callWrite(g: Emission, size: number, value: number): void {
 export function modifyMemory(g: Emission, size: number): void {
   const c = g.code;
   pushMiss(g, size, true);
+  c.expect(false);
   c.byte(W.IF);
   c.byte(I32);
   g.spill();
@@ -171,6 +174,7 @@ export function modifyMemory(g: Emission, size: number): void {
 export function storeModified(g: Emission, size: number, value: number): void {
   const c = g.code;
   c.get(L_HOST);
+  c.expect(true);
   c.byte(W.IF);
   c.byte(VOID);
   c.get(L_HOST);

@@ -1,11 +1,12 @@
 /**
- * The two functions of generated code that are written by hand, in a module of their own: `enter` (from JavaScript
- * into a table slot) and `chain` (from one region to the next, by way of the jump cache). And the stub that stands in
- * the table slots of code that was dropped: it returns to the dispatcher.
+ * The functions of generated code that are written by hand, in a module of their own: `enter` (from JavaScript into a
+ * table slot), `chain` (from one region to the next, by way of the jump cache) and `second` (the same by the other
+ * entry of the cache's set). And the stub that stands in the table slots of code that was dropped: it returns to the
+ * dispatcher.
  *
  * @module
  */
-import { JUMP, JUMP_ENTRIES, STATE_BUDGET, STATE_EIP, STATE_TLB_OFFSET } from "../state.ts";
+import { JUMP, JUMP_ENTRIES, JUMP_USER, STATE_BUDGET, STATE_EIP, STATE_TLB_OFFSET, TLB_USER } from "../state.ts";
 import { buildModule, Code, type FuncType, I32, VOID, W } from "./wasm.ts";
 
 /** Function types, shared by all modules. */
@@ -27,13 +28,24 @@ export interface Runtime {
   readonly enter: (target: number, address: number) => void;
   /** Go on at a virtual address: tail-called by regions. */
   readonly chain: (address: number) => void;
+  /** {@link chain} did not find it, or the budget is used up: look into the set's other entry, or return. */
+  readonly second: (address: number) => void;
   /** Returns at once. */
   readonly stub: (entry: number, address: number) => void;
 }
 
-/** Where a virtual address stands in the jump cache, in bytes from its start. */
+/** Spreads addresses over the jump cache: 2^32 divided by the golden ratio, odd. */
+const HASH = 0x9e37_79b1 | 0;
+const HASH_SHIFT = 13;
+const INDEX_MASK = (JUMP_ENTRIES - 1) << 3;
+/** From the TLB's offset for user mode to the jump cache's. */
+const USER_SHIFT = Math.log2(JUMP_USER / TLB_USER);
+/** From an entry to the other one of its set, in bytes. */
+export const OTHER_ENTRY = 8;
+
+/** Where a virtual address is looked for first in the jump cache, in bytes from its start. */
 export function jumpIndex(address: number): number {
-  return ((address ^ (address >>> 12)) & (JUMP_ENTRIES - 1)) << 3;
+  return Math.imul(address, HASH) >>> HASH_SHIFT & INDEX_MASK;
 }
 
 /** Make the runtime module. */
@@ -44,6 +56,7 @@ export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Tab
     funcs: [
       { type: TYPE.REGION, locals: [], body: enterBody(), name: "enter" },
       { type: TYPE.CHAIN, locals: [I32], body: chainBody(), name: "chain" },
+      { type: TYPE.CHAIN, locals: [I32], body: secondBody(), name: "second" },
       { type: TYPE.REGION, locals: [], body: stubBody(), name: "stub" },
     ],
     memoryPages: memory.buffer.byteLength / 65536,
@@ -81,9 +94,30 @@ function stubBody(): Uint8Array {
   return c.toBytes();
 }
 
+/** Number of `second` in its own module. */
+const SECOND = 2;
+
 function chainBody(): Uint8Array {
   const c = new Code();
-  emitChain(c, 0, 1);
+  emitChain(c, 0, 1, SECOND);
+  return c.toBytes();
+}
+
+function secondBody(): Uint8Array {
+  const c = new Code();
+  c.byte(W.BLOCK);
+  c.byte(VOID);
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_BUDGET);
+  c.const(0);
+  c.byte(W.LT_S);
+  c.brIf(0);
+  pushEntry(c, 0, OTHER_ENTRY);
+  callIfFound(c, 0, 1);
+  c.byte(W.END);
+  c.const(0);
+  c.get(0);
+  c.memory(W.I32_STORE, STATE_EIP);
   return c.toBytes();
 }
 
@@ -93,8 +127,9 @@ function chainBody(): Uint8Array {
  * @param c where code goes
  * @param address local that holds the address
  * @param at local to work with
+ * @param second number of the function that goes on where this does not find it
  */
-export function emitChain(c: Code, address: number, at: number): void {
+export function emitChain(c: Code, address: number, at: number, second: number): void {
   c.byte(W.BLOCK);
   c.byte(VOID);
   c.const(0);
@@ -108,20 +143,35 @@ export function emitChain(c: Code, address: number, at: number): void {
   c.const(0);
   c.byte(W.LT_S);
   c.brIf(0);
+  pushEntry(c, address, 0);
+  callIfFound(c, address, at);
+  c.byte(W.END);
   c.get(address);
+  c.returnCall(second);
+}
+
+/** Push where an address's entry of the jump cache is, or (at `other` = {@link OTHER_ENTRY}) the set's other one. */
+function pushEntry(c: Code, address: number, other: number): void {
   c.get(address);
-  c.const(12);
+  c.const(HASH);
+  c.byte(W.MUL);
+  c.const(HASH_SHIFT);
   c.byte(W.SHR_U);
-  c.byte(W.XOR);
-  c.const(JUMP_ENTRIES - 1);
+  c.const(INDEX_MASK);
   c.byte(W.AND);
-  c.const(3);
-  c.byte(W.SHL);
+  if (other !== 0) {
+    c.const(other);
+    c.byte(W.XOR);
+  }
   c.const(0);
   c.memory(W.I32_LOAD, STATE_TLB_OFFSET);
-  c.const(13); // TLB_USER to JUMP_USER
+  c.const(USER_SHIFT);
   c.byte(W.SHL);
   c.byte(W.ADD);
+}
+
+/** If the entry on the stack is that of the address, go on there; else branch out of the block around. */
+function callIfFound(c: Code, address: number, at: number): void {
   c.tee(at);
   c.memory(W.I32_LOAD, JUMP);
   c.get(address);
@@ -131,9 +181,4 @@ export function emitChain(c: Code, address: number, at: number): void {
   c.memory(W.I32_LOAD, JUMP + 4);
   c.set(at);
   callTarget(c, at, address);
-  c.byte(W.END);
-  c.const(0);
-  c.get(address);
-  c.memory(W.I32_STORE, STATE_EIP);
-  c.byte(W.RETURN);
 }

@@ -43,7 +43,7 @@ export function requireAlignment(g: Emission): void {
   c.get(T0);
   c.const(15);
   c.byte(W.AND);
-  g.openIf();
+  g.openUnlikely();
   g.leaveHere();
   g.closeIf();
 }

@@ -43,6 +43,7 @@ const IMPORTS: readonly Import[] = [
   { name: "chain", type: TYPE.CHAIN },
   { name: "flags", type: TYPE.FLAGS },
   { name: "system", type: TYPE.SYSTEM },
+  { name: "second", type: TYPE.CHAIN },
 ];
 
 /** Operations after which the code at the next address may be another, or be reached in another way. */
@@ -96,7 +97,8 @@ export class Translator {
     this.#memoryPages = memory.buffer.byteLength / 65536;
     this.#runtime = createRuntime(memory, this.#table);
     this.#jumps = new JumpCache(cpu.i32, cpu.mmu);
-    this.#imports = { e: { m: memory, t: this.#table, chain: this.#runtime.chain, ...this.#helpers() } };
+    const { chain, second } = this.#runtime;
+    this.#imports = { e: { m: memory, t: this.#table, chain, second, ...this.#helpers() } };
   }
 
   /** A block is hot. */
@@ -151,9 +153,9 @@ export class Translator {
     this.#nextSlot += regions.length;
     regions.forEach((region, i) => {
       const first = this.#interpreted.length;
-      const { body, locals, interpreted } = generate(region, first);
+      const { body, hints, locals, interpreted } = generate(region, first);
       this.#interpreted.push(...interpreted);
-      funcs.push({ type: TYPE.REGION, locals, body });
+      funcs.push({ type: TYPE.REGION, locals, body, hints });
       this.counts.insns += region.nodes.reduce((sum, node) => sum + node.insns.length, 0);
       this.#publish(region, firstSlot + i, first, interpreted.length);
     });

@@ -10,15 +10,31 @@ export const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c, V128 = 0x7b;
 /** Block type without parameters and results. */
 export const VOID = 0x40;
 
+/** What a compiler is told of a branch: whether it is nearly always taken, or nearly never. */
+export interface BranchHint {
+  /** Where the branch stands, in bytes from the start of the code. */
+  readonly at: number;
+  /** Whether it is taken: for an `if`, whether its first part is executed. */
+  readonly taken: boolean;
+}
+
 /** A growing sequence of instructions. */
 export class Code {
   #bytes = new Uint8Array(4096);
   /** Bytes so far. */
   length = 0;
+  /** Of its branches, in order. */
+  readonly hints: BranchHint[] = [];
 
   /** Start again, keeping the buffer. */
   clear(): void {
     this.length = 0;
+    this.hints.length = 0;
+  }
+
+  /** The next instruction is an `if` or `br_if`; nearly always it goes this way. */
+  expect(taken: boolean): void {
+    this.hints.push({ at: this.length, taken });
   }
 
   /** A copy of the bytes. */
@@ -277,6 +293,8 @@ export interface Func {
   readonly locals: readonly number[];
   /** Its body without the final END. */
   readonly body: Uint8Array;
+  /** Hints on the branches in it. */
+  readonly hints?: readonly BranchHint[];
   /** Export name, if it is exported. */
   readonly name?: string;
 }
@@ -363,26 +381,49 @@ export function buildModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
       for (let i = 0; i < parts.funcs.length; i++) s.unsigned(i + parts.imports.length);
     });
   }
+  const locals = parts.funcs.map(localsOf);
+  section(out, 0, (s) => hintSection(s, parts, locals));
   section(out, 10, (s) => {
     s.unsigned(parts.funcs.length);
-    for (const func of parts.funcs) {
-      const locals = new Code();
-      const runs: [count: number, type: number][] = [];
-      for (const type of func.locals) {
-        const last = runs.at(-1);
-        if (last && last[1] === type) last[0]++;
-        else runs.push([1, type]);
-      }
-      locals.unsigned(runs.length);
-      for (const [count, type] of runs) {
-        locals.unsigned(count);
-        locals.byte(type);
-      }
-      s.unsigned(locals.length + func.body.length + 1);
-      s.raw(locals.view());
+    parts.funcs.forEach((func, i) => {
+      s.unsigned(locals[i]!.length + func.body.length + 1);
+      s.raw(locals[i]!);
       s.raw(func.body);
       s.byte(W.END);
-    }
+    });
   });
   return new Uint8Array(out.toBytes());
+}
+
+/** The declaration of a function's locals (§5.5.13). */
+function localsOf(func: Func): Uint8Array {
+  const out = new Code();
+  const runs: [count: number, type: number][] = [];
+  for (const type of func.locals) {
+    const last = runs.at(-1);
+    if (last && last[1] === type) last[0]++;
+    else runs.push([1, type]);
+  }
+  out.unsigned(runs.length);
+  for (const [count, type] of runs) {
+    out.unsigned(count);
+    out.byte(type);
+  }
+  return out.view();
+}
+
+/** The custom section of branch hints (the proposal's text, "metadata.code.branch_hint"); offsets count the locals. */
+function hintSection(s: Code, parts: ModuleParts, locals: readonly Uint8Array[]): void {
+  name(s, "metadata.code.branch_hint");
+  const hinted = parts.funcs.map((func, i) => [func, i] as const).filter(([{ hints }]) => hints && hints.length > 0);
+  s.unsigned(hinted.length);
+  for (const [{ hints = [] }, i] of hinted) {
+    s.unsigned(i + parts.imports.length);
+    s.unsigned(hints.length);
+    for (const { at, taken } of hints) {
+      s.unsigned(at + locals[i]!.length);
+      s.unsigned(1);
+      s.byte(taken ? 1 : 0);
+    }
+  }
 }
