@@ -2,7 +2,7 @@
  * Guests on the host's network, and on one bridge. All of it happens in a network namespace of its own.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Images } from "./_images.ts";
+import { Images, QUICKLY } from "./_images.ts";
 import type { LaunchedGuest } from "./_machines.ts";
 import { CANNOT_USE_NETWORKS } from "./_needs.ts";
 import { BRIDGE, Network } from "./_network.ts";
@@ -28,7 +28,7 @@ Deno.test({
     const traffic = await images.hostProgram("traffic");
     const initrd = await images.devicesInitrd("686", { files: { "/bin/traffic": await images.program("traffic") } });
     await using network = await Network.create(`${HOST_BRIDGE}/24`);
-    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686"), "quiet"];
+    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686"), ...QUICKLY];
     await using first = network.launch("first", [`--tunnet=${HOST}:${MAC}`, `--tunnet=bridge:${BRIDGE}`, ...words]);
     await using second = network.launch("second", [`--tunnet=bridge:${BRIDGE}`, ...words]);
     const step = async (name: string, check: () => Promise<void>) => {
