@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { buildLibrary } from "../../ffi/build.ts";
 import { Progress } from "../../lib/cli/progress.ts";
 import { GuestError } from "../../lib/guest_error.ts";
 import { NetworkNamespace } from "../network_namespace.ts";
@@ -42,6 +43,7 @@ const QUICK_SECONDS = 2;
  * @throws {GuestError} if something is missing
  */
 export async function benchDevices(options: BenchOptions, directory: string, abort: AbortSignal): Promise<string> {
+  buildLibrary();
   await using namespace = await NetworkNamespace.create(`lguest-bench-${Deno.pid}`);
   const seconds = options.extras ? SECONDS : QUICK_SECONDS;
   const image = await makeDeviceImage(directory, options.memory, measureScript(seconds));

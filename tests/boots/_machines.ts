@@ -56,7 +56,8 @@ export function startProgram(name: string, [program, ...args]: readonly string[]
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    env: { SHELL: "/bin/sh" },
+    // Deno looks for a newer version of itself; in a chroot it would complain of what it does not find.
+    env: { SHELL: "/bin/sh", DENO_NO_UPDATE_CHECK: "1" },
   }).spawn();
   const keys = child.stdin.getWriter();
   const line = new Conversation(name, (bytes) => keys.write(bytes));

@@ -2,6 +2,7 @@
  * Guests on the host's network, and on one bridge. All of it happens in a network namespace of its own.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { buildLibrary } from "../../ffi/build.ts";
 import { Images, QUICKLY } from "./_images.ts";
 import type { LaunchedGuest } from "./_machines.ts";
 import { CANNOT_USE_NETWORKS } from "./_needs.ts";
@@ -24,11 +25,14 @@ Deno.test({
   name: "launch() connects Guests to the host and to each other, and carries 100 MB each way unharmed",
   ignore: CANNOT_USE_NETWORKS,
   fn: async (t) => {
+    buildLibrary();
     using images = new Images();
     const traffic = await images.hostProgram("traffic");
-    const initrd = await images.devicesInitrd("686", { files: { "/bin/traffic": await images.program("traffic") } });
+    const initrd = await images.devicesInitrd("686-pae", {
+      files: { "/bin/traffic": await images.program("traffic") },
+    });
     await using network = await Network.create(`${HOST_BRIDGE}/24`);
-    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686"), ...QUICKLY];
+    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686-pae"), ...QUICKLY];
     await using first = network.launch("first", [`--tunnet=${HOST}:${MAC}`, `--tunnet=bridge:${BRIDGE}`, ...words]);
     await using second = network.launch("second", [`--tunnet=bridge:${BRIDGE}`, ...words]);
     const step = async (name: string, check: () => Promise<void>) => {
