@@ -68,7 +68,7 @@ export class Guest {
   readonly #memory: GuestMemory;
   readonly #worker: Worker;
   readonly #output = ConsoleRing.allocate();
-  readonly #input = ConsoleRing.allocate();
+  readonly #input: ConsoleRing;
   #kernel: Uint8Array<ArrayBuffer> = new Uint8Array();
   #initrd: Uint8Array<ArrayBuffer> | undefined;
   readonly #terminated: PromiseWithResolvers<StopReason> = Promise.withResolvers();
@@ -80,6 +80,7 @@ export class Guest {
   private constructor(options: GuestOptions) {
     this.#options = options;
     this.#memory = allocate(options.memory);
+    this.#input = new ConsoleRing(ConsoleRing.allocate().buffer, this.#memory.attention);
     this.#failed.promise.catch(() => {}); // it is raced against wherever somebody waits
     this.#worker = new Worker(options.vcpuModule ?? new URL("./vcpu_worker.ts", import.meta.url), {
       type: "module",
@@ -91,11 +92,11 @@ export class Guest {
     };
     this.#devices = HostDevices.open(options.devices ?? [], {
       memory: this.#memory,
-      attention: this.#input.attention,
+      attention: this.#memory.attention,
       library: options.library,
     });
     this.#devices.catch(() => {}); // it is awaited later
-    this.#output.signalRoomTo(this.#input.attention);
+    this.#output.signalRoomTo(this.#memory.attention);
   }
 
   /**

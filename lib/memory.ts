@@ -14,8 +14,11 @@ export class GuestMemoryError extends RangeError {
   override name = "GuestMemoryError";
 }
 
-/** Bytes below the Guest's RAM that the engine keeps for itself. */
+/** Bytes below the Guest's RAM that the engine keeps for itself, but for {@link ATTENTION_AT}. */
 export const ENGINE_RESERVED = 2 << 20;
+
+/** Where the virtual CPU's attention word stands there (`platform/attention.ts`): generated code looks at it too. */
+export const ATTENTION_AT: number = ENGINE_RESERVED - 64;
 
 /** The largest RAM in bytes: below the PC's hole for devices at 0xE000_0000, and what one 32-bit memory can hold. */
 export const MAX_RAM = 0xe000_0000;
@@ -51,6 +54,11 @@ export class GuestMemory {
     this.size = size;
     this.bytes = new Uint8Array(buffer, base, size);
     this.#view = new DataView(buffer, base, size);
+  }
+
+  /** The word by which other threads ask the virtual CPU to look (`platform/attention.ts`). */
+  get attention(): Int32Array<SharedArrayBuffer> {
+    return new Int32Array(this.memory.buffer as unknown as SharedArrayBuffer, ATTENTION_AT, 1);
   }
 
   /**

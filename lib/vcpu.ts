@@ -117,7 +117,7 @@ export function serveVcpu(parts: VcpuParts): void {
 /** Make everything; what returns lives one life of the Guest. */
 function setUp(parts: VcpuParts, setup: VcpuSetup): (entry: EntryState) => StopReason {
   const memory = new GuestMemory(setup.memory, setup.base, setup.size);
-  const console = new ConsoleSwitch(new ConsoleRing(setup.output), new ConsoleRing(setup.input));
+  const console = new ConsoleSwitch(new ConsoleRing(setup.output), new ConsoleRing(setup.input, memory.attention));
   console.choose(setup.keyboard);
   const tell = (warning: boolean) => (line: string) => report({ kind: "log", line, warning });
   const { machine, drain } = parts.machine({

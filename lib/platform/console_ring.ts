@@ -48,9 +48,10 @@ export class ConsoleRing {
    * The ring in memory that another `ConsoleRing` has too.
    *
    * @param buffer what {@link ConsoleRing.allocate} made, or another thread's {@link buffer}
+   * @param attention the consumer's attention word, if not one in the ring's own memory
    * @throws {RangeError} if its size is not that of a ring
    */
-  constructor(buffer: SharedArrayBuffer) {
+  constructor(buffer: SharedArrayBuffer, attention?: Int32Array<SharedArrayBuffer>) {
     const capacity = buffer.byteLength - HEADER_WORDS * 4;
     if (capacity <= 0 || (capacity & (capacity - 1)) !== 0) {
       throw new RangeError(`A ring's capacity must be a power of two: got "${capacity}"`);
@@ -58,7 +59,7 @@ export class ConsoleRing {
     this.buffer = buffer;
     this.capacity = capacity;
     this.#words = new Int32Array(buffer, 0, HEADER_WORDS);
-    this.attention = this.#words.subarray(ATTENTION, ATTENTION + 1);
+    this.attention = attention ?? this.#words.subarray(ATTENTION, ATTENTION + 1);
     this.#bytes = new Uint8Array(buffer, HEADER_WORDS * 4);
   }
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { GuestMemory } from "../../memory.ts";
+import { ATTENTION_AT, type GuestMemory } from "../../memory.ts";
 import type { Engine, EntryState, Machine, StopReason } from "../engine.ts";
 import { type Block, CodeCache } from "./code_cache.ts";
 import { CR0_ET, CR0_PE } from "./control_bits.ts";
@@ -107,7 +107,7 @@ export class SoftEngine implements Engine {
     /** Where generated code came back to its start: its first instruction may be one it leaves to the interpreter. */
     let stuck: number | undefined;
     for (;;) {
-      if (--i32[STATE_BUDGET >> 2]! < 0) {
+      if ((--i32[STATE_BUDGET >> 2]! | i32[ATTENTION_AT >> 2]!) < 0) {
         i32[STATE_BUDGET >> 2] = BUDGET;
         machine.poll();
         if (machine.stopped) return;

@@ -23,6 +23,7 @@ import { syncFlags } from "./flag_state.ts";
 import { type Item, type Loop, structure } from "./flow.ts";
 import { L_BUDGET, L_ENTRY, L_PAGE, L_TARGET, L_TLB, LOCALS } from "./locals.ts";
 import type { Node, Region } from "./region.ts";
+import { pushInterrupted } from "./runtime.ts";
 import { type BranchHint, W } from "./wasm.ts";
 
 const SIMD = OP.SIMD!;
@@ -196,15 +197,14 @@ class Generator {
     emitTerminator(g, node, { next, nodes: this.#region.nodes });
   }
 
-  /** At a loop head: leave if the budget is used up. */
+  /** At a loop head: leave if the budget is used up, or another thread asks for attention. */
   #checkBudget(node: Node): void {
     const g = this.#emission, c = g.code;
     c.get(L_BUDGET);
     c.const(1);
     c.byte(W.SUB);
     c.tee(L_BUDGET);
-    c.const(0);
-    c.byte(W.LT_S);
+    pushInterrupted(c);
     g.openUnlikely();
     g.leaveAt(node.start);
     g.closeIf();

@@ -6,8 +6,9 @@
  *
  * @module
  */
+import { ATTENTION_AT } from "../../../memory.ts";
 import { JUMP, JUMP_ENTRIES, JUMP_USER, STATE_BUDGET, STATE_EIP, STATE_TLB_OFFSET, TLB_USER } from "../state.ts";
-import { buildModule, Code, type FuncType, I32, VOID, W } from "./wasm.ts";
+import { buildModule, Code, type Func, type FuncType, I32, VOID, W } from "./wasm.ts";
 
 /** Function types, shared by all modules. */
 export const TYPES: readonly FuncType[] = [
@@ -54,10 +55,10 @@ export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Tab
     types: TYPES,
     imports: [],
     funcs: [
-      { type: TYPE.REGION, locals: [], body: enterBody(), name: "enter" },
-      { type: TYPE.CHAIN, locals: [I32], body: chainBody(), name: "chain" },
-      { type: TYPE.CHAIN, locals: [I32], body: secondBody(), name: "second" },
-      { type: TYPE.REGION, locals: [], body: stubBody(), name: "stub" },
+      { type: TYPE.REGION, locals: [], ...enterBody(), name: "enter" },
+      { type: TYPE.CHAIN, locals: [I32], ...chainBody(), name: "chain" },
+      { type: TYPE.CHAIN, locals: [I32], ...secondBody(), name: "second" },
+      { type: TYPE.REGION, locals: [], ...stubBody(), name: "stub" },
     ],
     memoryPages: memory.buffer.byteLength / 65536,
     firstSlot: -1,
@@ -80,37 +81,37 @@ export function callTarget(c: Code, local: number, address: number): void {
   c.unsigned(0);
 }
 
-function enterBody(): Uint8Array {
+function enterBody(): Pick<Func, "body" | "hints"> {
   const c = new Code();
   callTarget(c, 0, 1);
-  return c.toBytes();
+  return { body: c.toBytes(), hints: c.hints };
 }
 
-function stubBody(): Uint8Array {
+function stubBody(): Pick<Func, "body" | "hints"> {
   const c = new Code();
   c.const(0);
   c.get(1);
   c.memory(W.I32_STORE, STATE_EIP);
-  return c.toBytes();
+  return { body: c.toBytes(), hints: c.hints };
 }
 
 /** Number of `second` in its own module. */
 const SECOND = 2;
 
-function chainBody(): Uint8Array {
+function chainBody(): Pick<Func, "body" | "hints"> {
   const c = new Code();
   emitChain(c, 0, 1, SECOND);
-  return c.toBytes();
+  return { body: c.toBytes(), hints: c.hints };
 }
 
-function secondBody(): Uint8Array {
+function secondBody(): Pick<Func, "body" | "hints"> {
   const c = new Code();
   c.byte(W.BLOCK);
   c.byte(VOID);
   c.const(0);
   c.memory(W.I32_LOAD, STATE_BUDGET);
-  c.const(0);
-  c.byte(W.LT_S);
+  pushInterrupted(c);
+  c.expect(false);
   c.brIf(0);
   pushEntry(c, 0, OTHER_ENTRY);
   callIfFound(c, 0, 1);
@@ -118,7 +119,7 @@ function secondBody(): Uint8Array {
   c.const(0);
   c.get(0);
   c.memory(W.I32_STORE, STATE_EIP);
-  return c.toBytes();
+  return { body: c.toBytes(), hints: c.hints };
 }
 
 /**
@@ -140,14 +141,23 @@ export function emitChain(c: Code, address: number, at: number, second: number):
   c.tee(at);
   c.memory(W.I32_STORE, STATE_BUDGET);
   c.get(at);
-  c.const(0);
-  c.byte(W.LT_S);
+  pushInterrupted(c);
+  c.expect(false);
   c.brIf(0);
   pushEntry(c, address, 0);
   callIfFound(c, address, at);
   c.byte(W.END);
   c.get(address);
   c.returnCall(second);
+}
+
+/** Replace the budget on the stack by whether to leave: it is used up, or another thread asks for attention. */
+export function pushInterrupted(c: Code): void {
+  c.const(0);
+  c.memory(W.I32_LOAD, ATTENTION_AT);
+  c.byte(W.OR);
+  c.const(0);
+  c.byte(W.LT_S);
 }
 
 /** Push where an address's entry of the jump cache is, or (at `other` = {@link OTHER_ENTRY}) the set's other one. */
@@ -176,6 +186,7 @@ function callIfFound(c: Code, address: number, at: number): void {
   c.memory(W.I32_LOAD, JUMP);
   c.get(address);
   c.byte(W.NE);
+  c.expect(false);
   c.brIf(0);
   c.get(at);
   c.memory(W.I32_LOAD, JUMP + 4);
