@@ -36,6 +36,17 @@ export interface SoftOptions {
   readonly threshold?: number;
 }
 
+/** An instruction that reaches into a next page. */
+interface Crossing {
+  readonly insn: Insn;
+  readonly codeSize: 2 | 4;
+  /** What it was decoded from. */
+  readonly bytes: Uint8Array;
+}
+
+/** The most of them that are remembered. */
+const MAX_CROSSING = 4096;
+
 /** Executes i386 code on any host. */
 export class SoftEngine implements Engine {
   /** The processor. */
@@ -46,6 +57,8 @@ export class SoftEngine implements Engine {
   readonly #translator: Translator | undefined;
   readonly #threshold: number;
   readonly #scratch = new Uint8Array(2 * MAX_LENGTH);
+  /** Instructions that reach into a next page, by physical address. */
+  readonly #crossing: Map<number, Crossing> = new Map();
   #died: StopReason | undefined;
 
   /**
@@ -202,12 +215,16 @@ export class SoftEngine implements Engine {
     if (insn.ends !== END_BRANCH) cpu.eip = eip + insn.length | 0;
   }
 
-  /** An instruction that reaches into the next page: both are fetched, nothing is remembered. */
+  /** An instruction that reaches into the next page: both are fetched each time, but it is decoded only if it is new. */
   #acrossPages(): void {
     const cpu = this.cpu, linear = cpu.segmentBase(CS) + cpu.eip | 0;
     const here = 4096 - (linear & 0xfff);
-    const bytes = this.#scratch;
     const first = cpu.mmu.fetch(linear);
+    const known = this.#crossing.get(first);
+    if (known && known.codeSize === cpu.codeSize && this.#isUnchanged(known, linear, first)) {
+      return this.#execute(known.insn);
+    }
+    const bytes = this.#scratch;
     for (let i = 0; i < here && i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physical.read(first + i, 1);
     let insn: Insn;
     try {
@@ -218,7 +235,19 @@ export class SoftEngine implements Engine {
       for (let i = here; i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physical.read(second + i - here, 1);
       insn = this.#decoder.decode(bytes, 0, MAX_LENGTH + 1, cpu.codeSize);
     }
+    if (this.#crossing.size >= MAX_CROSSING) this.#crossing.clear();
+    this.#crossing.set(first, { insn, codeSize: cpu.codeSize, bytes: bytes.slice(0, insn.length) });
     this.#execute(insn);
+  }
+
+  /** Whether the bytes of an instruction that begins at a physical address are still what it was decoded from. */
+  #isUnchanged({ bytes }: Crossing, linear: number, first: number): boolean {
+    const { mmu } = this.cpu, here = 4096 - (linear & 0xfff);
+    const second = bytes.length > here ? mmu.fetch(linear + here | 0) : 0;
+    for (let i = 0; i < bytes.length; i++) {
+      if (mmu.physical.read(i < here ? first + i : second + i - here, 1) !== bytes[i]) return false;
+    }
+    return true;
   }
 
   #caught(thrown: unknown): void {
