@@ -64,8 +64,10 @@ Deno.test({
     });
     await step("100 MB from the Guest arrive", () => transfer(network, shell, traffic, "send"));
     await step("100 MB to the Guest arrive", () => transfer(network, shell, traffic, "receive"));
-    await step("after a reboot the cards have the same addresses and work", async () => {
-      await shell.leave("reboot -f");
+    await step("after a reboot in the middle of a transfer the cards have the same addresses and work", async () => {
+      await using host = network.start("host", traffic, "listen", PORT, "send", `${100 * BYTES}`);
+      await host.line.expect("listening\n");
+      await shell.leave(`traffic connect ${HOST} ${PORT} receive ${100 * BYTES} & sleep 0.5; reboot -f`);
       await shell.ready();
       await configure(shell, "eth0", FIRST);
       await configure(shell, "eth1", FIRST_BRIDGE);
