@@ -71,7 +71,9 @@ export class SoftEngine implements Engine {
     this.cpu = new Cpu(memory, machine);
     this.#cache = new CodeCache(this.cpu, this.#decoder);
     this.#threshold = options.threshold ?? THRESHOLD;
-    if (!options.interpretOnly) this.#translator = new Translator(this.cpu, this.#cache);
+    if (!options.interpretOnly) {
+      this.#translator = new Translator(this.cpu, this.#cache, () => this.#acrossPages());
+    }
     memory.onChange = (address, length) => this.#changed(address, length);
   }
 
@@ -168,8 +170,12 @@ export class SoftEngine implements Engine {
 
   #interpret(block: Block): void {
     const cpu = this.cpu, insns = block.insns, drops = cpu.codeDrops;
-    if (insns.length === 0) return this.#acrossPages();
     const translator = this.#translator;
+    if (insns.length === 0) {
+      if (translator && cpu.flat) translator.learnCrossing();
+      this.#acrossPages();
+      return;
+    }
     block.count++;
     if (translator && cpu.flat) {
       if (!block.tried && block.count >= this.#threshold) translator.request(block);
@@ -216,13 +222,14 @@ export class SoftEngine implements Engine {
   }
 
   /** An instruction that reaches into the next page: both are fetched each time, but it is decoded only if it is new. */
-  #acrossPages(): void {
+  #acrossPages(): Insn {
     const cpu = this.cpu, linear = cpu.segmentBase(CS) + cpu.eip | 0;
     const here = 4096 - (linear & 0xfff);
     const first = cpu.mmu.fetch(linear);
     const known = this.#crossing.get(first);
     if (known && known.codeSize === cpu.codeSize && this.#isUnchanged(known, linear, first)) {
-      return this.#execute(known.insn);
+      this.#execute(known.insn);
+      return known.insn;
     }
     const bytes = this.#scratch;
     for (let i = 0; i < here && i < MAX_LENGTH; i++) bytes[i] = cpu.mmu.physical.read(first + i, 1);
@@ -238,6 +245,7 @@ export class SoftEngine implements Engine {
     if (this.#crossing.size >= MAX_CROSSING) this.#crossing.clear();
     this.#crossing.set(first, { insn, codeSize: cpu.codeSize, bytes: bytes.slice(0, insn.length) });
     this.#execute(insn);
+    return insn;
   }
 
   /** Whether the bytes of an instruction that begins at a physical address are still what it was decoded from. */

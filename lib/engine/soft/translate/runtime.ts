@@ -1,8 +1,9 @@
 /**
  * The functions of generated code that are written by hand, in a module of their own: `enter` (from JavaScript into a
  * table slot), `chain` (from one region to the next, by way of the jump cache) and `second` (the same by the other
- * entry of the cache's set). And the stub that stands in the table slots of code that was dropped: it returns to the
- * dispatcher.
+ * entry of the cache's set). And what stands in table slots that belong to no region: `stub`, for code that was
+ * dropped, returns to the dispatcher; `crossing`, for an instruction that reaches into a next page, has the interpreter
+ * execute it and goes on.
  *
  * @module
  */
@@ -33,7 +34,12 @@ export interface Runtime {
   readonly second: (address: number) => void;
   /** Returns at once. */
   readonly stub: (entry: number, address: number) => void;
+  /** Executes one instruction and goes on behind it. */
+  readonly crossing: (entry: number, address: number) => void;
 }
+
+/** Has the interpreter execute the instruction at an address; 1 if the dispatcher has to look before the next one. */
+export type Execute = (address: number) => number;
 
 /** Spreads addresses over the jump cache: 2^32 divided by the golden ratio, odd. */
 const HASH = 0x9e37_79b1 | 0;
@@ -50,20 +56,21 @@ export function jumpIndex(address: number): number {
 }
 
 /** Make the runtime module. */
-export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table): Runtime {
+export function createRuntime(memory: WebAssembly.Memory, table: WebAssembly.Table, execute: Execute): Runtime {
   const bytes = buildModule({
     types: TYPES,
-    imports: [],
+    imports: [{ name: "execute", type: TYPE.SYSTEM }],
     funcs: [
       { type: TYPE.REGION, locals: [], ...enterBody(), name: "enter" },
       { type: TYPE.CHAIN, locals: [I32], ...chainBody(), name: "chain" },
       { type: TYPE.CHAIN, locals: [I32], ...secondBody(), name: "second" },
       { type: TYPE.REGION, locals: [], ...stubBody(), name: "stub" },
+      { type: TYPE.REGION, locals: [], ...crossingBody(), name: "crossing" },
     ],
     memoryPages: memory.buffer.byteLength / 65536,
     firstSlot: -1,
   });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: memory, t: table } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { e: { m: memory, t: table, execute } });
   return instance.exports as unknown as Runtime;
 }
 
@@ -95,8 +102,23 @@ function stubBody(): Pick<Func, "body" | "hints"> {
   return { body: c.toBytes(), hints: c.hints };
 }
 
-/** Number of `second` in its own module. */
-const SECOND = 2;
+function crossingBody(): Pick<Func, "body" | "hints"> {
+  const c = new Code();
+  c.get(1);
+  c.call(EXECUTE);
+  c.expect(false);
+  c.byte(W.IF);
+  c.byte(VOID);
+  c.byte(W.RETURN);
+  c.byte(W.END);
+  c.const(0);
+  c.memory(W.I32_LOAD, STATE_EIP);
+  c.returnCall(CHAIN);
+  return { body: c.toBytes(), hints: c.hints };
+}
+
+/** Numbers of functions in this module: the import comes first. */
+const EXECUTE = 0, CHAIN = 2, SECOND = 3;
 
 function chainBody(): Pick<Func, "body" | "hints"> {
   const c = new Code();

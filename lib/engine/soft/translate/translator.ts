@@ -11,7 +11,7 @@
 import type { Block, CodeCache, CodePage, Derived } from "../code_cache.ts";
 import type { Cpu } from "../cpu.ts";
 import { arithmeticFlags, auxiliary } from "../flags.ts";
-import { END_BRANCH, type Insn, K_CR, K_SREG } from "../insn.ts";
+import { END_BRANCH, END_NONE, type Insn, K_CR, K_SREG } from "../insn.ts";
 import { OP } from "../opcodes.ts";
 import { IF, STATE_EIP, STATE_PAGE, TF } from "../state.ts";
 import { generate } from "./generator.ts";
@@ -24,6 +24,8 @@ import { buildModule, type Func, type Import } from "./wasm.ts";
 const BATCH = 16;
 /** Table slots; when they are used up, all code is forgotten. */
 const SLOTS = 65536;
+/** The slot of instructions that reach into a next page. */
+const CROSSING = SLOTS - 1;
 
 /** Imported functions, in the order of `IMPORT` in `locals.ts`. */
 const IMPORTS: readonly Import[] = [
@@ -89,16 +91,27 @@ export class Translator {
   /**
    * @param cpu whose code is compiled
    * @param cache where it finds the code
+   * @param crossing executes the instruction at the instruction pointer, which reaches into a next page
    */
-  constructor(cpu: Cpu, cache: CodeCache) {
+  constructor(cpu: Cpu, cache: CodeCache, crossing: () => Insn) {
     this.#cpu = cpu;
     this.#cache = cache;
     const memory = cpu.memory.memory;
     this.#memoryPages = memory.buffer.byteLength / 65536;
-    this.#runtime = createRuntime(memory, this.#table);
+    this.#runtime = createRuntime(memory, this.#table, (address) => {
+      cpu.eip = address;
+      const insn = crossing();
+      return insn.ends !== END_NONE && mustLeave(cpu, insn) ? 1 : 0;
+    });
+    this.#table.set(CROSSING, this.#runtime.crossing);
     this.#jumps = new JumpCache(cpu.i32, cpu.mmu);
     const { chain, second } = this.#runtime;
     this.#imports = { e: { m: memory, t: this.#table, chain, second, ...this.#helpers() } };
+  }
+
+  /** Generated code shall not come back to the dispatcher for the instruction at the instruction pointer. */
+  learnCrossing(): void {
+    this.#jumps.fill(this.#cpu.eip, CROSSING, this.#cpu.cpl === 3);
   }
 
   /** A block is hot. */
@@ -143,7 +156,7 @@ export class Translator {
     }
     this.#queue = [];
     if (regions.length === 0) return;
-    if (this.#nextSlot + regions.length > SLOTS) return this.clear();
+    if (this.#nextSlot + regions.length > CROSSING) return this.clear();
     this.#compile(regions);
   }
 
