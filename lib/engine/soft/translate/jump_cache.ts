@@ -54,9 +54,11 @@ export class JumpCache implements TranslationListener {
       i32[known + 1] = target;
       return false;
     }
-    // The newest stands where it is looked for first; the oldest goes.
-    i32[second] = i32[first]!;
-    i32[second + 1] = i32[first + 1]!;
+    // The newest stands where it is looked for first; whoever stood there takes the other place.
+    if (i32[first] !== emptyTag((at - JUMP) & (JUMP_USER - 1))) {
+      i32[second] = i32[first]!;
+      i32[second + 1] = i32[first + 1]!;
+    }
     i32[first] = address;
     i32[first + 1] = target;
     return true;
