@@ -7,10 +7,12 @@
  *
  * @module
  */
+import { GuestError } from "./guest_error.ts";
 import type { GuestMemory } from "./memory.ts";
 import { describeTunnet, openTap } from "./net/tap.ts";
 import { startTapWorkers, type TapSetup } from "./net/tap_workers.ts";
 import type { Mac, TunnetSpec } from "./net/tunnet.ts";
+import { DEVICE_NUMBERS } from "./pci/bus.ts";
 import { openDisk } from "./storage/disk.ts";
 import type { DiskSetup } from "./storage/ring_backend.ts";
 
@@ -39,6 +41,9 @@ export interface HostDevicesOptions {
   readonly library?: string | undefined;
 }
 
+/** The most devices that a Guest can have: the bus has room for them, the host bridge and the console. */
+const MAX_DEVICES = DEVICE_NUMBERS - 2;
+
 /** A device that is open. */
 interface Opened {
   readonly setup: DeviceSetup;
@@ -56,9 +61,12 @@ export class HostDevices {
   /**
    * Open all devices, or none.
    *
-   * @throws {GuestError} for the first that cannot be opened
+   * @throws {GuestError} for the first that cannot be opened, or if there are more than the bus has room for
    */
   static async open(options: readonly DeviceOption[], place: HostDevicesOptions): Promise<HostDevices> {
+    if (options.length > MAX_DEVICES) {
+      throw new GuestError(`A Guest can have ${MAX_DEVICES} devices besides its console: got ${options.length}`);
+    }
     const results = await Promise.allSettled(options.map((option) => openDevice(option, place)));
     const devices = new HostDevices(results.flatMap((one) => one.status === "fulfilled" ? one.value : []));
     const failed = results.find((one) => one.status === "rejected");

@@ -28,11 +28,15 @@ export interface OpenDisk {
   /** To be posted to the virtual CPU's thread. */
   readonly setup: DiskSetup;
   /**
-   * Let requests that are under way be done, close the file and end the Worker. What no flush has brought to stable
-   * storage is left to the host, as with any program's files.
+   * Let requests that are under way be done, but not for longer than {@link PATIENCE}, since a Guest may have asked for
+   * minutes of work; then close the file and end the Worker. What no flush has brought to stable storage is left to the
+   * host, as with any program's files.
    */
   close(): Promise<void>;
 }
+
+/** How long {@link OpenDisk.close} waits before requests that are under way are given up, in milliseconds. */
+const PATIENCE = 1000;
 
 /**
  * Open a disk; on the main thread, before the root directory or the user is changed.
@@ -67,7 +71,9 @@ export async function openDisk({ path, readOnly = false, memory, attention }: Di
     const closed = nextReport(worker);
     Atomics.store(ring.words, WORD.CLOSED, 1);
     ring.wake();
+    const timer = setTimeout(() => Atomics.add(ring.words, WORD.EPOCH, 1), PATIENCE);
     await closed;
+    clearTimeout(timer);
     worker.terminate();
   }
   return { setup: { ring: buffer, sectors, readOnly: protectedFile, id }, close: () => closing ??= close() };

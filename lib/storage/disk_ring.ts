@@ -20,7 +20,10 @@ export const MAX_RANGES: number = QUEUE_SIZE;
 export const WORD = {
   /** Moved by the CPU's side: requests submitted. */
   SUBMITTED: 0,
-  /** Moved by the CPU's side: counts resets. Requests of before are not to be carried out any more. */
+  /**
+   * Moved by the CPU's side: counts resets; and by the main thread when a disk is closed that is busy for too long.
+   * Requests of before are not to be carried out any more.
+   */
   EPOCH: 1,
   /** Set by the main thread: no more requests will come. */
   CLOSED: 2,

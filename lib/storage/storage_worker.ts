@@ -35,7 +35,7 @@ export type DiskReport =
   | { readonly kind: "opened"; readonly sectors: number; readonly readOnly: boolean }
   /** The file cannot be used. */
   | { readonly kind: "refused"; readonly message: string }
-  /** All requests were done, and the file is closed. */
+  /** All requests were done or given up, and the file is closed. */
   | { readonly kind: "closed" };
 
 self.addEventListener("message", ({ data }: MessageEvent<DiskOrder>) => {

@@ -29,6 +29,7 @@ for (
     [["64", "KERNEL", "--block=/nonexistent/disk"], '"/nonexistent/disk" does not exist'],
     [["64", "KERNEL", "--block=/"], '"/" is a directory'],
     [["64", "KERNEL", "--block=/dev/null,readonly"], '"/dev/null" is neither a file nor a block device'],
+    [["64", "KERNEL", ...new Array<string>(31).fill("--rng")], "30 devices besides its console: got 31"],
     [["64", "KERNEL", "--tunnet=1.2.3.4:zz"], '"zz"'],
     [["64", "KERNEL", "--rng", "--library=/nonexistent/library", "--chroot=/"], '"/nonexistent/library"'],
     [["64", "KERNEL", "--username=nobody-of-this-name"], 'User "nobody-of-this-name" does not exist'],
@@ -36,7 +37,7 @@ for (
     [["64", "KERNEL", "--chroot=/etc/passwd"], 'Root directory "/etc/passwd" is not a directory'],
   ] as const
 ) {
-  const title = words.map((word) => word.slice(0, 30)).join(" ");
+  const title = words.map((word) => word.slice(0, 30)).join(" ").slice(0, 80);
   Deno.test({
     name: `launch() answers "${title}" with one line and status 1`,
     ignore,

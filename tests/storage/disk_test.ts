@@ -53,6 +53,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: "closing gives up what a Guest has asked for in excess",
+  ignore,
+  async fn() {
+    using folder = new Folder();
+    const path = `${folder.path}/disk.img`;
+    Deno.writeFileSync(path, new Uint8Array());
+    Deno.truncateSync(path, 1 << 30);
+    const length = 16 << 20;
+    const user = await DiskUser.open({ path }, length);
+    // Each reads a whole gibibyte into the same memory; together they take much longer than closing waits.
+    const ranges = new Array(64).fill({ address: 0, length });
+    const results: boolean[] = [];
+    for (let count = 0; count < SLOTS; count++) user.submit(BLOCK_OP.READ, 0, ranges, (ok) => results.push(ok));
+    user.backend.kick();
+    await user.disk.close();
+    user.backend.poll();
+    assertEquals([results.length, results.at(-1)], [SLOTS, false]);
+  },
+});
+
+Deno.test({
   name: "a second Guest is refused while the first has the disk",
   ignore,
   async fn() {
