@@ -63,7 +63,9 @@ Deno.test({
     await step("another launcher is kept from the same disk", () => checkLock(words, disks.writable));
     await step("all of that works after a reboot in the middle of reading and writing", async () => {
       await shell.ask("while dd if=/dev/vdb of=/dev/null bs=64k iflag=direct; do :; done >/dev/null 2>&1 & true");
-      await shell.ask("while dd if=/dev/zero of=/dev/vdc bs=64k count=500 oflag=direct; do :; done >/dev/null 2>&1 & true");
+      await shell.ask(
+        "while dd if=/dev/zero of=/dev/vdc bs=64k count=500 oflag=direct; do :; done >/dev/null 2>&1 & true",
+      );
       await shell.ask("cat /dev/hwrng >/dev/null & true");
       await shell.leave("sleep 0.3; reboot -f");
       await shell.ready();
