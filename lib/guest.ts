@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { Backlog } from "./backlog.ts";
 import { loadKernel } from "./boot/boot.ts";
 import { BootError } from "./boot/error.ts";
 import { GuestError } from "./guest_error.ts";
@@ -67,6 +68,7 @@ export class Guest {
   readonly #options: GuestOptions;
   readonly #memory: GuestMemory;
   readonly #worker: Worker;
+  readonly #backlog = new Backlog();
   readonly #output = ConsoleRing.allocate();
   readonly #input: ConsoleRing;
   #kernel: Uint8Array<ArrayBuffer> = new Uint8Array();
@@ -137,6 +139,7 @@ export class Guest {
         keyboard: /(^|\s)console=hvc/.test(options.commandLine ?? "") ? "virtio" : "serial",
         devices: devices.setups,
         verbose: options.log !== undefined,
+        backlog: this.#backlog.word,
       },
     });
     await ready;
@@ -217,9 +220,12 @@ export class Guest {
   #nextReport<Kind extends VcpuReport["kind"]>(kind: Kind): Promise<VcpuReport & { kind: Kind }> {
     const { promise, resolve } = Promise.withResolvers<VcpuReport & { kind: Kind }>();
     this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => {
-      if (data.kind === "log") (data.warning ? this.#options.warn : this.#options.log)?.(data.line);
-      else if (data.kind === "running") this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
-      else if (data.kind === "failed") this.#failed.reject(vcpuError(data));
+      if (data.kind === "log") {
+        this.#backlog.remove();
+        (data.warning ? this.#options.warn : this.#options.log)?.(data.line);
+      } else if (data.kind === "running") {
+        this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
+      } else if (data.kind === "failed") this.#failed.reject(vcpuError(data));
       else if (data.kind === kind) resolve(data as VcpuReport & { kind: Kind });
     };
     return Promise.race([promise, this.#failed.promise]);

@@ -7,6 +7,7 @@
  * @module
  */
 /// <reference lib="deno.worker" />
+import { Backlog } from "./backlog.ts";
 import type { DeviceSetup } from "./devices.ts";
 import type { Engine, EntryState, Machine, StopReason } from "./engine/engine.ts";
 import { GuestError } from "./guest_error.ts";
@@ -32,6 +33,8 @@ export interface VcpuSetup {
   readonly devices: readonly DeviceSetup[];
   /** Whether somebody wants to know what its devices do. */
   readonly verbose: boolean;
+  /** Counts the lines that are posted and were not dealt with yet: the word of a {@link Backlog}. */
+  readonly backlog: Int32Array<SharedArrayBuffer>;
 }
 
 /** What the main thread posts: first the setup, then the start state each time a kernel was loaded. */
@@ -119,7 +122,11 @@ function setUp(parts: VcpuParts, setup: VcpuSetup): (entry: EntryState) => StopR
   const memory = new GuestMemory(setup.memory, setup.base, setup.size);
   const console = new ConsoleSwitch(new ConsoleRing(setup.output), new ConsoleRing(setup.input, memory.attention));
   console.choose(setup.keyboard);
-  const tell = (warning: boolean) => (line: string) => report({ kind: "log", line, warning });
+  const backlog = new Backlog(setup.backlog);
+  const tell = (warning: boolean) => (line: string) => {
+    backlog.add();
+    report({ kind: "log", line, warning });
+  };
   const { machine, drain } = parts.machine({
     memory,
     console,

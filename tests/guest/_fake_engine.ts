@@ -2,8 +2,8 @@
  * An engine that executes the kernel's command line instead of its instructions: one word after another, so that a
  * test can see what the launcher, the console and the platform do without a CPU.
  *
- * `say:TEXT`, `flood:BYTES`, `echo` (until "q"; ^C is shown as "<3>"), `poweroff`, `reset` (once), `die:WHY`,
- * `throw:WHY`, `hang`.
+ * `say:TEXT`, `flood:BYTES`, `echo` (until "q"; ^C is shown as "<3>"), `pci:ACCESSES` (each of which is a line of the
+ * log), `poweroff`, `reset` (once), `die:WHY`, `throw:WHY`, `hang`.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { GuestMemory } from "../../lib/memory.ts";
 
 const COM1 = 0x3f8;
 const SCRATCH = 7;
+const PCI_ADDRESS = 0xcf8;
 const LINE_STATUS = COM1 + 5;
 const ZERO_PAGE_CMD_LINE = 0x228;
 const QUIT = "q".charCodeAt(0);
@@ -58,6 +59,9 @@ export class FakeEngine implements Engine {
         return this.#write("0123456789abcde\n".repeat(Number(rest) / 16));
       case "echo":
         return this.#echo();
+      case "pci":
+        for (let count = 0; count < Number(rest); count++) this.#machine.ports.write(PCI_ADDRESS, 4, 0);
+        return undefined;
       case "reset":
         return this.#lives === 1 ? { kind: "reset" } : undefined;
       case "poweroff":

@@ -4,8 +4,8 @@ import { serveVcpu } from "../../lib/vcpu.ts";
 import { FakeEngine } from "./_fake_engine.ts";
 
 serveVcpu({
-  machine: ({ memory, console }) => {
-    const machine = new PcMachine({ memory, console: console.serial });
+  machine: ({ memory, console, log }) => {
+    const machine = new PcMachine({ memory, console: console.serial, ...(log && { log }) });
     const drain = () => {
       machine.poll();
       return !console.pendingOutput;

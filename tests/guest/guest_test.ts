@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { MOST_MESSAGES } from "../../lib/backlog.ts";
 import { Guest, type GuestOptions } from "../../lib/guest.ts";
 import { GuestError } from "../../lib/guest_error.ts";
 import type { HostConsole } from "../../lib/host_console.ts";
@@ -152,5 +153,19 @@ Deno.test({
       await (await Guest.create({ ...options, log: (line) => lines.push(line) })).run(new ScriptedConsole());
       assertStringIncludes(lines[0]!, `Kernel "${options.kernel}" loaded`);
       assertStringIncludes(lines[1]!, "First instruction");
+    }),
+});
+
+Deno.test({
+  name: "Guest tells everything, also where that is more than may be on its way at a time",
+  ignore,
+  fn: () =>
+    withOptions(`pci:${3 * MOST_MESSAGES} poweroff`, async (options) => {
+      let accesses = 0;
+      const log = (line: string) => {
+        if (line.startsWith("PCI")) accesses++;
+      };
+      await (await Guest.create({ ...options, log })).run(new ScriptedConsole());
+      assertEquals(accesses, 3 * MOST_MESSAGES);
     }),
 });
