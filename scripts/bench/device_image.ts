@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import { GuestError } from "../../lib/guest_error.ts";
 import { fetchBusybox, fetchKernel, fetchModules, fetchPackages } from "../debian.ts";
 import { compileProgram } from "../guest_compiler.ts";
-import { buildInitramfs, INIT_DRIVERS, INIT_PREAMBLE, INIT_SHELL } from "../initramfs.ts";
+import { buildInitramfs, INIT_DRIVERS, INIT_PREAMBLE, INIT_SHELL, QUICK_BOOT } from "../initramfs.ts";
 import { type Image, PROMPT } from "./image.ts";
 
 /** What {@link Image} has, and disks. */
@@ -68,7 +68,7 @@ ${INIT_SHELL}`,
     kernel: await fetchKernel("686"),
     initrd,
     memory,
-    commandLine: "console=hvc0 quiet",
+    commandLine: ["console=hvc0", ...QUICK_BOOT].join(" "),
     disk: await writeDisk(join(directory, "disk.img")),
     tools: await writeTools(directory),
     traffic: await compileProgram("guest/traffic.c", directory, "host"),

@@ -90,7 +90,7 @@ export async function runDeviceSession(
   let lost = 0, failure: string | undefined;
   try {
     await machine.waitFor(new RegExp(PROMPT), TIMEOUT);
-    for (const job of DISK_JOBS) figures.set(job.name, await measureDisk(machine, job));
+    for (const [name, figure] of await measureDisk(machine)) figures.set(name, figure);
     const flood = await measureConsole(machine);
     lost = flood.lost;
     figures.set("console", flood.megabytes).set("lines", flood.lines);
@@ -115,7 +115,7 @@ export async function runDeviceSession(
  */
 export function measureScript(seconds: number): string {
   const steps: Readonly<Record<string, string>> = {
-    ...Object.fromEntries(DISK_JOBS.map((job) => [job.name, fioCommand(job, seconds)])),
+    disk: `cat >/jobs <<END && ${FIO} --output-format=terse --terse-version=3 /jobs\n${fioJobs(seconds)}END\n`,
     console: `stty -opost; flood; stty opost`,
     lines: `echo @begin; head -n ${LINES_SHOWN} ${LINES.path}; echo @end`,
     network: "ifconfig eth0 $2 up",
@@ -137,13 +137,18 @@ echo @ended $?
 `;
 }
 
-function fioCommand(job: DiskJob, seconds: number): string {
-  const words = [
-    ...[`--name=${job.name}`, `--filename=${DISK_DEVICE}`, `--rw=${job.pattern}`, `--bs=${job.blockSize}`],
-    ...["--ioengine=libaio", `--iodepth=${job.depth}`, "--direct=1", "--thread", "--randseed=1", "--norandommap"],
-    ...[`--runtime=${seconds}`, "--time_based", "--ramp_time=1", "--output-format=terse", "--terse-version=3"],
-  ];
-  return `${FIO} ${words.join(" ")}`;
+/** One job after the other, in one run of fio: it takes long to start. */
+function fioJobs(seconds: number): string {
+  const common = {
+    ...{ filename: DISK_DEVICE, direct: 1, ioengine: "libaio", thread: 1, randseed: 1, norandommap: 1, stonewall: 1 },
+    ...{ time_based: 1, runtime: seconds, ramp_time: 1 },
+  };
+  const section = (name: string, settings: Readonly<Record<string, string | number>>) =>
+    `[${name}]\n${Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join("")}`;
+  const jobs = DISK_JOBS.map(({ name, pattern, blockSize, depth }) =>
+    section(name, { rw: pattern, bs: blockSize, iodepth: depth })
+  );
+  return section("global", common) + jobs.join("");
 }
 
 /** Have the Guest do one thing; what it wrote, as far as the pattern takes it, is in the match. */
@@ -155,11 +160,14 @@ async function measure(machine: RunningMachine, step: string, pattern = ""): Pro
   return sighting;
 }
 
-async function measureDisk(machine: RunningMachine, job: DiskJob): Promise<number> {
-  const { match } = await measure(machine, job.name, "(3;fio-[^\\r\\n]*)[^]*");
-  const fields = match[1]!.split(";");
-  const { bandwidth, operations } = FIO_FIELDS[job.pattern.endsWith("read") ? "read" : "write"];
-  return job.blockSize === "4k" ? Number(fields[operations]) : Number(fields[bandwidth]) * 1024 / 1e6;
+async function measureDisk(machine: RunningMachine): Promise<Map<string, number>> {
+  const { match } = await measure(machine, "disk", `((?:3;fio-[^\\n]*\\n){${DISK_JOBS.length}})`);
+  const lines = match[1]!.trim().split("\n");
+  return new Map(DISK_JOBS.map(({ name, pattern, blockSize }, i) => {
+    const fields = lines[i]!.split(";");
+    const { bandwidth, operations } = FIO_FIELDS[pattern.endsWith("read") ? "read" : "write"];
+    return [name, blockSize === "4k" ? Number(fields[operations]) : Number(fields[bandwidth]) * 1024 / 1e6];
+  }));
 }
 
 /** The host's clock counts, from the first marker's arrival to the last's. */

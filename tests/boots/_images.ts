@@ -13,12 +13,6 @@ import { DEVICES_INIT, SHELL_INIT } from "./_shell.ts";
 /** More than any kernel unpacks to. */
 const LIMIT = 1 << 28;
 
-/**
- * Words for a kernel that is booted for what comes afterwards: without its messages, and without the tests of its own
- * cryptography and the search for ISA cards, which are a third of the time of its boot.
- */
-export const QUICKLY = ["quiet", "cryptomgr.notests", "noisapnp"] as const;
-
 /** A directory of files to boot. */
 export class Images {
   readonly #directory = Deno.makeTempDirSync({ prefix: "lguest-boots-" });

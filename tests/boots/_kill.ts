@@ -5,10 +5,10 @@
  */
 import { join } from "@std/path";
 import { assertEquals } from "@std/assert";
-import { INIT_DRIVERS, INIT_PREAMBLE } from "../../scripts/initramfs.ts";
+import { INIT_DRIVERS, INIT_PREAMBLE, QUICK_BOOT } from "../../scripts/initramfs.ts";
 import { Random } from "../engine/random.ts";
 import { makeExt4 } from "./_ext4.ts";
-import { Images, QUICKLY } from "./_images.ts";
+import { Images } from "./_images.ts";
 import { launch } from "./_machines.ts";
 import { assertRecords, type RecordDisks } from "./_records.ts";
 
@@ -46,7 +46,7 @@ export async function killSeries(options: KillOptions): Promise<void> {
     init: RECORDING_INIT,
     files: { "/bin/recorder": await images.program("recorder") },
   });
-  const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686"), ...QUICKLY];
+  const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686"), ...QUICK_BOOT];
   const all = Array.from({ length: options.series }, (_, series) => killRounds(images, words, series, options));
   for (const result of await Promise.allSettled(all)) if (result.status === "rejected") throw result.reason;
 }

@@ -2,7 +2,8 @@
  * hvc0 at a terminal: its size, ^C, and the end.
  */
 import { assertEquals } from "@std/assert";
-import { Images, QUICKLY } from "./_images.ts";
+import { QUICK_BOOT } from "../../scripts/initramfs.ts";
+import { Images } from "./_images.ts";
 import { inTerminal, launcherCommand } from "./_machines.ts";
 import { CANNOT_BOOT, hasProgram } from "./_needs.ts";
 
@@ -13,7 +14,7 @@ Deno.test({
     using images = new Images();
     const words = [
       ...[`--initrd=${await images.devicesInitrd("686")}`, "64", await images.bzImage("686")],
-      ...[...QUICKLY, "console=hvc0"],
+      ...[...QUICK_BOOT, "console=hvc0"],
     ];
     const sign = images.path("larger");
     const change = `(until [ -e ${sign} ]; do sleep 0.1; done; stty rows 41 cols 3900 </dev/tty) &`;

@@ -7,7 +7,8 @@ import { join } from "@std/path";
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { buildLibrary } from "../../ffi/build.ts";
 import { assertClean, makeExt4, readOut } from "./_ext4.ts";
-import { Images, QUICKLY } from "./_images.ts";
+import { QUICK_BOOT } from "../../scripts/initramfs.ts";
+import { Images } from "./_images.ts";
 import { launch, type LaunchedGuest } from "./_machines.ts";
 import { CANNOT_USE_DISKS } from "./_needs.ts";
 import { Packages } from "./_packages.ts";
@@ -46,7 +47,7 @@ Deno.test({
       ...[
         `--initrd=${await images.devicesInitrd("686", { trees: [packages.tree], files: { "/lines": text(LINES) } })}`,
       ],
-      ...[MEMORY, await images.bzImage("686"), ...QUICKLY, "console=ttyS0", "console=hvc0"],
+      ...[MEMORY, await images.bzImage("686"), ...QUICK_BOOT, "console=ttyS0", "console=hvc0"],
     ];
     await using guest = launch("devices", words);
     const { shell } = guest;

@@ -3,7 +3,8 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { buildLibrary } from "../../ffi/build.ts";
-import { Images, QUICKLY } from "./_images.ts";
+import { QUICK_BOOT } from "../../scripts/initramfs.ts";
+import { Images } from "./_images.ts";
 import type { LaunchedGuest } from "./_machines.ts";
 import { CANNOT_USE_NETWORKS } from "./_needs.ts";
 import { BRIDGE, Network } from "./_network.ts";
@@ -32,7 +33,7 @@ Deno.test({
       files: { "/bin/traffic": await images.program("traffic") },
     });
     await using network = await Network.create(`${HOST_BRIDGE}/24`);
-    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686-pae"), ...QUICKLY];
+    const words = [`--initrd=${initrd}`, MEMORY, await images.bzImage("686-pae"), ...QUICK_BOOT];
     await using first = network.launch("first", [`--tunnet=${HOST}:${MAC}`, `--tunnet=bridge:${BRIDGE}`, ...words]);
     await using second = network.launch("second", [`--tunnet=bridge:${BRIDGE}`, ...words]);
     const step = async (name: string, check: () => Promise<void>) => {
