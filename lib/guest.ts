@@ -108,7 +108,7 @@ export class Guest {
    * @throws {GuestError} if a file or a device cannot be used, or the memory cannot be had
    */
   static async create(options: GuestOptions): Promise<Guest> {
-    const privileges = preparePrivileges(options);
+    using privileges = preparePrivileges(options);
     const guest = new Guest(options);
     try {
       await guest.#prepare();

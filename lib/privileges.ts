@@ -22,8 +22,11 @@ export interface PrivilegeOptions {
   readonly library?: string | undefined;
 }
 
-/** Privileges that can be dropped. */
-export interface Privileges {
+/**
+ * Privileges that can be dropped. Disposing of it closes the directories, which must not stay open: from one outside of
+ * the new root directory everything else can be reached.
+ */
+export interface Privileges extends Disposable {
   /**
    * Drop them, for good; nothing happens if nothing was asked for.
    *
@@ -52,15 +55,25 @@ const STATUS_BYTES = 4096;
  * @throws {GuestError} if there is no such user or directory
  */
 export function preparePrivileges({ username, chroot, library }: PrivilegeOptions): Privileges {
-  if (username === undefined && chroot === undefined) return { drop: () => [] };
+  if (username === undefined && chroot === undefined) return { drop: () => [], [Symbol.dispose]: () => {} };
   const calls = openLibrary(library);
   const user = username === undefined ? undefined : findUser(calls, username);
-  const root = chroot === undefined ? undefined : { path: chroot, fd: openRoot(calls, chroot) };
   const threads = calls.lguest_openat(AT_FDCWD, cString("/proc/self/task"), O_RDONLY);
   if (threads < 0) {
     throw new GuestError(`The process's threads (/proc/self/task) cannot be listed: ${strerror(calls, threads)}`);
   }
+  const directories = [threads];
+  const close = () => directories.splice(0).forEach((fd) => calls.lguest_close(fd));
+  let root: { readonly path: string; readonly fd: number } | undefined;
+  try {
+    if (chroot !== undefined) root = { path: chroot, fd: openRoot(calls, chroot) };
+  } catch (error) {
+    close();
+    throw error;
+  }
+  if (root) directories.push(root.fd);
   return {
+    [Symbol.dispose]: close,
     drop() {
       const done: string[] = [];
       if (root) {
@@ -72,7 +85,6 @@ export function preparePrivileges({ username, chroot, library }: PrivilegeOption
         verify(calls, user, threads);
         done.push(`User is now "${user.name}" (${user.id}, group ${user.group})`);
       }
-      calls.lguest_close(threads);
       return done;
     },
   };
@@ -104,7 +116,6 @@ function openRoot(calls: Library, path: string): number {
 function changeRoot(calls: Library, path: string, fd: number): void {
   const result = calls.lguest_chroot(fd);
   if (result < 0) throw refused(calls, `Root directory cannot be changed to "${path}"`, result);
-  calls.lguest_close(fd);
 }
 
 function becomeUser(calls: Library, { name, id, group, groups }: User): void {

@@ -36,7 +36,7 @@ async function main(): Promise<unknown> {
   const worker = new Worker(`data:text/javascript,${encodeURIComponent(KEEPER)}`, { type: "module" });
   await new Promise((resolve) => worker.onmessage = resolve);
   if (keep === undefined) worker.terminate();
-  const privileges = preparePrivileges({ username: user, chroot: directory });
+  using privileges = preparePrivileges({ username: user, chroot: directory });
   const lines = privileges.drop();
   const library = openLibrary();
   const statuses = [...Deno.readDirSync("/proc/self/task")].map(({ name }) =>

@@ -63,7 +63,8 @@ function withDirectory<T>(deed: (directory: string) => Promise<T>): () => Promis
 }
 
 Deno.test("nothing asked for needs no C library and does nothing", () => {
-  assertEquals(preparePrivileges({ library: "/nowhere" }).drop(), []);
+  using privileges = preparePrivileges({ library: "/nowhere" });
+  assertEquals(privileges.drop(), []);
 });
 
 Deno.test(`every thread becomes the user, with its groups only and no way back${needs}`, { ignore }, async () => {
@@ -113,3 +114,25 @@ Deno.test(`users and directories that do not exist are named before anything is 
   assertThrows(() => preparePrivileges({ chroot: "/dev/null" }), GuestError, `"/dev/null" is not a directory`);
   assertThrows(() => preparePrivileges({ chroot: "/dev/null", library: "/no/such" }), GuestError, `"/no/such"`);
 });
+
+Deno.test(`directories are open until privileges are disposed of, or refused${needs}`, { ignore }, () => {
+  const before = openDirectories();
+  const privileges = preparePrivileges({ username: "nobody", chroot: "/tmp" });
+  assertEquals(openDirectories().length, before.length + 2);
+  privileges[Symbol.dispose]();
+  assertThrows(() => preparePrivileges({ username: "nobody", chroot: "/dev/null" }), GuestError, "not a directory");
+  assertEquals(openDirectories(), before);
+});
+
+/** What this process's descriptors lead to, of those that lead to directories. */
+function openDirectories(): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      const path = `/proc/self/fd/${name}`;
+      return Deno.statSync(path).isDirectory ? [Deno.readLinkSync(path)] : [];
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return []; // the one that this listing was read by
+      throw error;
+    }
+  });
+}
