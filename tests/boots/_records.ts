@@ -3,7 +3,7 @@
  * the check that an image holds every record that was flushed.
  */
 import { join } from "@std/path";
-import { assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { copyOut, recover } from "./_ext4.ts";
 
 const BLOCK = 4096;
@@ -50,11 +50,10 @@ export async function assertRecords(disks: RecordDisks, seed: number, flushed: n
     const wanted = recordBytes(seed, number);
     await raw.seek(number * BLOCK, Deno.SeekMode.Start);
     await raw.read(block);
-    // Not assertEquals of the bytes: thousands of lines would say what one does.
-    assertEquals(sameBytes(block, wanted.subarray(0, BLOCK)), true, `block ${number} of ${flushed} is not intact`);
+    assert(sameBytes(block, wanted.subarray(0, BLOCK)), `block ${number} of ${flushed} is not intact`);
     const file = await Deno.readFile(join(scratch, "records", `${number}`));
     const intact = sameBytes(file, wanted.subarray(0, fileLength(number)));
-    assertEquals(intact, true, `file ${number} of ${flushed} is not intact`);
+    assert(intact, `file ${number} of ${flushed} is not intact`);
   }
 }
 

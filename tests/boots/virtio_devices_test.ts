@@ -60,6 +60,7 @@ Deno.test({
     await step("pasted input comes complete and in order", () => checkInput(shell));
     await step("the serial port works beside the virtio console", () => checkSerialPort(shell));
     await step("/dev/hwrng gives random numbers", () => checkRandomNumbers(shell));
+    await step("drivers let go of devices and take them again", () => checkUnbinding(shell));
     await step("a disk keeps files; a read-only one refuses", () => checkDisks(shell, disks));
     await step("another launcher is kept from the same disk", () => checkLock(words, disks.writable));
     await step("all of that works after a reboot in the middle of reading and writing", async () => {
@@ -175,6 +176,20 @@ async function checkRandomNumbers(shell: Shell): Promise<void> {
   // What is random cannot be packed.
   assert(Number(packed) > 100000, `100,000 random bytes were packed to ${packed}`);
   assert(first !== second, "the same random numbers came twice");
+}
+
+/** Resets that no reboot brings; and a device that gets a new place in memory. */
+async function checkUnbinding(shell: Shell): Promise<void> {
+  const driver = "/sys/bus/virtio/drivers/virtio_blk",
+    disk = await shell.ask("basename $(readlink -f /sys/block/vdc/device)");
+  assertMatch(disk, /^virtio\d$/);
+  for (let turn = 0; turn < 2; turn++) {
+    await shell.ask(`echo ${disk} >${driver}/unbind && test ! -e /dev/vdc && echo ${disk} >${driver}/bind`);
+    await shell.ask("dd if=/dev/vdc of=/dev/null bs=64k count=16 2>/dev/null");
+  }
+  await shell.ask("rmmod virtio_rng && modprobe virtio_rng && head -c 1000 /dev/hwrng >/dev/null");
+  await shell.ask("echo 1 >$(readlink -f /sys/block/vdc/device/..)/remove && test ! -e /dev/vdc");
+  await shell.ask("echo 1 >/sys/bus/pci/rescan && dd if=/dev/vdc of=/dev/null bs=64k count=16 2>/dev/null");
 }
 
 async function checkDisks(shell: Shell, disks: Disks): Promise<void> {
