@@ -60,6 +60,13 @@ export interface GuestOptions {
   readonly vcpuModule?: URL;
 }
 
+/** What is waited for of the virtual CPU's thread. */
+interface Expectation {
+  readonly kind: VcpuReport["kind"];
+  resolve(report: VcpuReport): void;
+  reject(error: Error): void;
+}
+
 /** Bytes taken from the console's ring at a time. */
 const OUTPUT_CHUNK = 65536;
 
@@ -73,8 +80,10 @@ export class Guest {
   readonly #input: ConsoleRing;
   #kernel: Uint8Array<ArrayBuffer> = new Uint8Array();
   #initrd: Uint8Array<ArrayBuffer> | undefined;
-  readonly #terminated: PromiseWithResolvers<StopReason> = Promise.withResolvers();
-  readonly #failed: PromiseWithResolvers<never> = Promise.withResolvers();
+  // No promise lives as long as the Guest: each reboot would add to what waits for it.
+  #expected: Expectation | undefined;
+  #failure: Error | undefined;
+  #isTerminated = false;
   readonly #devices: Promise<HostDevices>;
   #entry: EntryState | undefined;
 
@@ -83,14 +92,14 @@ export class Guest {
     this.#options = options;
     this.#memory = allocate(options.memory);
     this.#input = new ConsoleRing(ConsoleRing.allocate().buffer, this.#memory.attention);
-    this.#failed.promise.catch(() => {}); // it is raced against wherever somebody waits
     this.#worker = new Worker(options.vcpuModule ?? new URL("./vcpu_worker.ts", import.meta.url), {
       type: "module",
       name: "vcpu0",
     });
+    this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => this.#hear(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#failed.reject(new Error(`The virtual CPU's Worker failed: ${event.message}`));
+      this.#fail(new Error(`The virtual CPU's Worker failed: ${event.message}`));
     };
     this.#devices = HostDevices.open(options.devices ?? [], {
       memory: this.#memory,
@@ -185,7 +194,10 @@ export class Guest {
 
   /** Stop the Guest where it stands, as if its power were cut; {@link run} then ends with "terminated". */
   terminate(): void {
-    this.#terminated.resolve({ kind: "terminated" });
+    this.#isTerminated = true;
+    if (this.#expected?.kind === "stopped") {
+      this.#expected.resolve({ kind: "stopped", reason: { kind: "terminated" } });
+    }
   }
 
   #load(): EntryState {
@@ -210,25 +222,33 @@ export class Guest {
 
   /** One life of the Guest, from its kernel's first instruction to a stop or a reset. */
   async #runOnce(entry: EntryState): Promise<StopReason> {
+    if (this.#isTerminated) return { kind: "terminated" };
     const stopped = this.#nextReport("stopped");
     this.#post({ kind: "run", entry });
-    const end = await Promise.race([stopped, this.#terminated.promise]);
-    return "reason" in end ? end.reason : end;
+    return (await stopped).reason;
   }
 
-  /** The next report of a kind; those of other kinds are dealt with meanwhile. */
+  /** The next report of a kind; it rejects if the virtual CPU's thread has failed, or fails before. */
   #nextReport<Kind extends VcpuReport["kind"]>(kind: Kind): Promise<VcpuReport & { kind: Kind }> {
-    const { promise, resolve } = Promise.withResolvers<VcpuReport & { kind: Kind }>();
-    this.#worker.onmessage = ({ data }: MessageEvent<VcpuReport>) => {
-      if (data.kind === "log") {
-        this.#backlog.remove();
-        (data.warning ? this.#options.warn : this.#options.log)?.(data.line);
-      } else if (data.kind === "running") {
-        this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
-      } else if (data.kind === "failed") this.#failed.reject(vcpuError(data));
-      else if (data.kind === kind) resolve(data as VcpuReport & { kind: Kind });
-    };
-    return Promise.race([promise, this.#failed.promise]);
+    const { promise, resolve, reject } = Promise.withResolvers<VcpuReport & { kind: Kind }>();
+    this.#expected = { kind, resolve: (report) => resolve(report as VcpuReport & { kind: Kind }), reject };
+    if (this.#failure) reject(this.#failure);
+    return promise;
+  }
+
+  #hear(report: VcpuReport): void {
+    if (report.kind === "log") {
+      this.#backlog.remove();
+      (report.warning ? this.#options.warn : this.#options.log)?.(report.line);
+    } else if (report.kind === "running") {
+      this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
+    } else if (report.kind === "failed") this.#fail(vcpuError(report));
+    else if (report.kind === this.#expected?.kind) this.#expected.resolve(report);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#expected?.reject(error);
   }
 
   async #pumpOutput(console: HostConsole): Promise<void> {
