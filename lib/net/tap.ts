@@ -42,6 +42,7 @@ const TUNSETIFF = 0x400454ca;
 const TUNSETVNETHDRSZ = 0x400454d8;
 /** What the receiver does by itself (`OFFLOAD` in `backend.ts`). */
 export const TUNSETOFFLOAD = 0x400454d0;
+const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCSIFADDR = 0x8916;
 const SIOCBRADDIF = 0x89a2;
@@ -132,12 +133,20 @@ class TapSetup {
     try {
       if (this.#spec.kind === "bridge") this.#joinBridge(socket, name, this.#spec.bridge);
       else this.#setAddress(socket, name, this.#spec.ip);
-      const request = ifreq(name);
-      new DataView(request.buffer).setInt16(IFREQ_UNION, IFF_UP, true);
-      this.#check(this.#library.lguest_ioctl(socket, SIOCSIFFLAGS, request), `interface ${name} cannot be brought up`);
+      this.#bringUp(socket, name);
     } finally {
       this.#library.lguest_close(socket);
     }
+  }
+
+  /** The interface's other flags stay as they are: IFF_MULTICAST above all, which programs look for. */
+  #bringUp(socket: number, name: string): void {
+    const what = `interface ${name} cannot be brought up`;
+    const request = ifreq(name);
+    this.#check(this.#library.lguest_ioctl(socket, SIOCGIFFLAGS, request), what);
+    const view = new DataView(request.buffer);
+    view.setInt16(IFREQ_UNION, view.getInt16(IFREQ_UNION, true) | IFF_UP, true);
+    this.#check(this.#library.lguest_ioctl(socket, SIOCSIFFLAGS, request), what);
   }
 
   #setAddress(socket: number, name: string, ip: string): void {

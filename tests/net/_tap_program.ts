@@ -254,8 +254,9 @@ function open(text: string): unknown {
     const names = interfaces();
     const addresses = Deno.networkInterfaces().filter(({ name, family }) => name === tap.name && family === "IPv4")
       .map(({ address, netmask }) => `${address}/${netmask}`);
+    const flags = Deno.readTextFileSync(`/sys/class/net/${tap.name}/flags`).trim();
     tap.close();
-    return { names, after: interfaces(), addresses };
+    return { names, after: interfaces(), addresses, flags };
   } catch (error) {
     return { error: error instanceof Error ? `${error.name}: ${error.message}` : String(error), names: interfaces() };
   }

@@ -6,6 +6,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Namespace, tapsMissing } from "./_namespace.ts";
 
 const PROGRAM = "./_tap_program.ts";
+/** IFF_UP, IFF_BROADCAST and IFF_MULTICAST: what an interface of Ethernet has once it is up (linux/if.h). */
+const UP_BROADCAST_MULTICAST = "0x1003";
+
 const missing = tapsMissing();
 const ignore = missing !== undefined;
 const needs = ignore ? ` (${missing})` : "";
@@ -73,11 +76,13 @@ Deno.test(`a tap gets its address with the mask of its class, and goes when it i
     names: ["lo", "tap0"],
     after: ["lo"],
     addresses: ["192.168.19.1/255.255.255.0"],
+    flags: UP_BROADCAST_MULTICAST,
   });
   assertEquals(await namespace.run(PROGRAM, "open", "10.1.2.3"), {
     names: ["lo", "tap0"],
     after: ["lo"],
     addresses: ["10.1.2.3/255.0.0.0"],
+    flags: UP_BROADCAST_MULTICAST,
   });
 });
 
