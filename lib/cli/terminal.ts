@@ -11,6 +11,7 @@
  */
 import type { HostConsole } from "../host_console.ts";
 import type { WindowSize } from "../platform/console.ts";
+import { say } from "./messages.ts";
 
 /** Exit status after ^C three times, or SIGINT: what a shell shows for a program that SIGINT ended. */
 export const INTERRUPTED = 130;
@@ -65,6 +66,7 @@ export class Terminal implements HostConsole {
   #reading = false;
   #inputOver = false;
   #raw = false;
+  #isMute = false;
   #lastByte = 10;
 
   /** Nothing happens to the terminal before {@link open}. */
@@ -118,11 +120,20 @@ export class Terminal implements HostConsole {
           await new Promise((resolve) => setTimeout(resolve, 5));
           continue;
         }
-        this.#end(error instanceof Deno.errors.BrokenPipe ? BROKEN_PIPE : 1);
+        this.#stdoutFailed(error);
         return;
       }
     }
     this.#lastByte = bytes.at(-1) ?? this.#lastByte;
+  }
+
+  /** Nothing can be shown any more. That nobody listens is no error; anything else is told once. */
+  #stdoutFailed(error: unknown): void {
+    if (this.#isMute) return;
+    this.#isMute = true;
+    const isPipe = error instanceof Deno.errors.BrokenPipe;
+    if (!isPipe) say(`stdout cannot be written: ${error instanceof Error ? error.message : error}`);
+    this.#end(isPipe ? BROKEN_PIPE : 1);
   }
 
   /** The next keys, or `undefined` when there will be none. */

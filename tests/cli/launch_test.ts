@@ -137,6 +137,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "launch() says once why stdout cannot be written, and ends with 1",
+  ignore,
+  fn: () =>
+    withKernel(async (kernel) => {
+      const { stdout, stderr } = await runShell(
+        `${FAKE} 8 ${kernel} flood:16000000 hang > /dev/full; echo $?`,
+      );
+      assertEquals(stdout, "1\n");
+      assertMatch(stderr, /^lguest: stdout cannot be written: [^\n]*\n$/);
+    }),
+});
+
+Deno.test({
   name: "launch() ends with 130 after three ^C, though nobody reads stdout",
   ignore,
   fn: () =>
