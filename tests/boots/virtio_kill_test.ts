@@ -1,5 +1,5 @@
 /**
- * What was flushed survives `kill -9`. The long run is `scripts/kill_test.ts`.
+ * What was flushed survives `kill -9`. The long run is `scripts/kill_loop.ts`.
  */
 import { seedOf } from "../engine/random.ts";
 import { killSeries } from "./_kill.ts";

@@ -2,7 +2,7 @@
  * The long run of `kill -9` while a Guest writes; the suite has a short one (`tests/boots/virtio_kill_test.ts`).
  *
  * ```sh
- * deno run -P scripts/kill_test.ts [kills] [seed]
+ * deno run -P scripts/kill_loop.ts [kills] [seed]
  * ```
  *
  * 200 kills unless told otherwise, about three seconds each. Leaves a line per kill; ends with an error at the first
