@@ -38,8 +38,9 @@ export class RawImage implements DiskImage, Disposable {
     let file: Deno.FsFile | undefined;
     try {
       // First, since opening a pipe would wait for its other end.
-      judge(disk, Deno.statSync(path));
-      [file, this.readOnly] = open(path, readOnly);
+      const info = Deno.statSync(path);
+      judge(disk, info);
+      [file, this.readOnly] = open(path, readOnly || isReadOnlyDevice(info));
       judge(disk, file.statSync());
       if (!file.tryLockSync(!this.readOnly)) {
         throw new GuestError(
@@ -119,6 +120,18 @@ function open(path: string, readOnly: boolean): [file: Deno.FsFile, readOnly: bo
     }
   }
   return [Deno.openSync(path, { read: true }), true];
+}
+
+/** A block device that refuses writes can be opened for them all the same, and then fails each; sysfs tells (ro). */
+function isReadOnlyDevice({ isBlockDevice, rdev }: Deno.FileInfo): boolean {
+  if (!isBlockDevice || rdev === null) return false;
+  // makedev(3): the low 32 bits are minor (31…20), major (19…8) and minor (7…0).
+  const major = rdev >>> 8 & 0xfff, minor = rdev & 0xff | rdev >>> 12 & 0xfff00;
+  try {
+    return Deno.readTextFileSync(`/sys/dev/block/${major}:${minor}/ro`).trim() === "1";
+  } catch {
+    return false; // no sysfs here, or it may not be read
+  }
 }
 
 /** EACCES, EPERM (an immutable file) or EROFS. */

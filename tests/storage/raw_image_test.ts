@@ -162,3 +162,41 @@ Deno.test({
     }
   },
 });
+
+/** What `losetup` prints, or `undefined` if it cannot: it needs root and loop devices. */
+function losetup(...args: string[]): string | undefined {
+  try {
+    const { success, stdout } = new Deno.Command("losetup", { args, stderr: "null" }).outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether there are loop devices, and sysfs may be read, which Deno allows only with every permission. */
+function canLoop(): boolean {
+  if (Deno.permissions.querySync({ name: "read", path: "/sys" }).state !== "granted") return false;
+  using folder = new Folder();
+  const device = losetup("--find", "--show", folder.file("probe", 4096));
+  if (device !== undefined) losetup("--detach", device);
+  return device !== undefined;
+}
+
+Deno.test({
+  name: "a block device that takes no writes is a read-only disk, another is not",
+  ignore: !MAY_RUN || !canLoop(),
+  fn() {
+    for (const options of [["--read-only"], []]) {
+      using folder = new Folder();
+      const device = losetup(...options, "--find", "--show", folder.file("a.img", 8192));
+      assert(device !== undefined);
+      try {
+        using image = new RawImage({ path: device, readOnly: false });
+        assertEquals([image.readOnly, image.sectors], [options.length > 0, 16]);
+        if (!image.readOnly) image.write(512, new Uint8Array(512));
+      } finally {
+        losetup("--detach", device);
+      }
+    }
+  },
+});
