@@ -125,11 +125,12 @@ function dlopen(file: string): Library {
   }
 }
 
+/** What Deno puts in front of the loader's words, twice; the file's name follows once more. */
+const REPEATED = /^(Could not open library: )+/;
+
 function cannotOpen(file: string, error: unknown): GuestError {
   const why = error instanceof Deno.errors.NotCapable
     ? "Deno was started without --allow-ffi and --allow-read"
-    : error instanceof Error
-    ? error.message
-    : String(error);
+    : (error instanceof Error ? error.message : String(error)).replace(REPEATED, "").replace(`${file}: `, "");
   return new GuestError(`C library "${file}" cannot be opened: ${why}`, { cause: error });
 }
