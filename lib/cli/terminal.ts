@@ -23,15 +23,21 @@ const SIGNALS = { SIGHUP: 129, SIGINT: INTERRUPTED, SIGTERM: 143 } as const;
 const BROKEN_PIPE = 141;
 
 const CTRL_C = 3;
+const ESCAPE = 0x1b;
+const BRACKET = 0x5b;
 const INTERRUPTS_TO_END = 3;
 const INTERRUPT_WINDOW_MS = 1000;
 
 /** Keys typed while the Guest does not read; more are lost, as in a terminal's own buffer. */
 const TYPE_AHEAD = 65536;
 
-/** Counts ^C: three of them within a second, and nothing else in between. */
+/**
+ * Counts ^C: three of them within a second, and no other key in between. Control sequences (ECMA-48 §5.4: ESC [ … and a
+ * final byte) are passed over: a terminal sends them by itself when a shell asks after the cursor at each prompt.
+ */
 export class InterruptCounter {
   #times: number[] = [];
+  #within: "nothing" | "escape" | "sequence" = "nothing";
 
   /**
    * Look at one read's bytes.
@@ -42,11 +48,31 @@ export class InterruptCounter {
    */
   see(bytes: Uint8Array, now: number): boolean {
     for (const byte of bytes) {
+      if (this.#passOver(byte)) continue;
       if (byte !== CTRL_C) this.#times = [];
       else this.#times.push(now);
     }
     this.#times = this.#times.slice(-INTERRUPTS_TO_END);
     return this.#times.length === INTERRUPTS_TO_END && now - this.#times[0]! <= INTERRUPT_WINDOW_MS;
+  }
+
+  /** Whether a byte is part of a control sequence; a control character, such as ^C, never is. */
+  #passOver(byte: number): boolean {
+    const before = this.#within;
+    if (byte === ESCAPE) {
+      if (before === "escape") this.#times = [];
+      this.#within = "escape";
+      return true;
+    }
+    this.#within = "nothing";
+    if (before === "escape") {
+      if (byte === BRACKET) this.#within = "sequence";
+      else this.#times = []; // it was the key Escape, or one with Alt
+      return byte === BRACKET;
+    }
+    if (before === "nothing" || byte < 0x20) return false;
+    if (byte < 0x40) this.#within = "sequence";
+    return true;
   }
 }
 
