@@ -20,6 +20,7 @@ import { type DeviceOption, HostDevices } from "./devices.ts";
 import type { EntryState, StopReason } from "./engine/engine.ts";
 import type { HostConsole } from "./host_console.ts";
 import { GuestMemory } from "./memory.ts";
+import { ATTENTION_TERMINATE, signal } from "./platform/attention.ts";
 import { ConsoleRing } from "./platform/console_ring.ts";
 import { preparePrivileges } from "./privileges.ts";
 import type { VcpuReport, VcpuRequest } from "./vcpu.ts";
@@ -70,6 +71,9 @@ interface Expectation {
 /** Bytes taken from the console's ring at a time. */
 const OUTPUT_CHUNK = 65536;
 
+/** How long the virtual CPU may take to stop when it is told to, in milliseconds. */
+const TERMINATE_MS = 500;
+
 /** One virtual machine, from its files to its end. */
 export class Guest {
   readonly #options: GuestOptions;
@@ -84,6 +88,8 @@ export class Guest {
   #expected: Expectation | undefined;
   #failure: Error | undefined;
   #isTerminated = false;
+  /** The virtual CPU was asked to run and has not stopped since. */
+  #isRunning = false;
   readonly #devices: Promise<HostDevices>;
   #entry: EntryState | undefined;
 
@@ -185,9 +191,17 @@ export class Guest {
 
   /** End the virtual CPU, then the devices: in this order nobody uses what is closed. */
   async #close(): Promise<void> {
-    this.#worker.terminate();
     this.#input.close();
     this.#output.close();
+    if (this.#isRunning) {
+      // `Worker.terminate()` does not wait for its thread, which may be writing to a tap just now.
+      signal(this.#memory.attention, ATTENTION_TERMINATE);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const tooLong = new Promise<void>((resolve) => timer = setTimeout(resolve, TERMINATE_MS));
+      await Promise.race([this.#nextReport("stopped").catch(() => {}), tooLong]);
+      clearTimeout(timer);
+    }
+    this.#worker.terminate();
     const devices = await this.#devices.catch(() => undefined);
     await devices?.close();
   }
@@ -224,6 +238,7 @@ export class Guest {
   async #runOnce(entry: EntryState): Promise<StopReason> {
     if (this.#isTerminated) return { kind: "terminated" };
     const stopped = this.#nextReport("stopped");
+    this.#isRunning = true;
     this.#post({ kind: "run", entry });
     return (await stopped).reason;
   }
@@ -243,10 +258,14 @@ export class Guest {
     } else if (report.kind === "running") {
       this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
     } else if (report.kind === "failed") this.#fail(vcpuError(report));
-    else if (report.kind === this.#expected?.kind) this.#expected.resolve(report);
+    else {
+      if (report.kind === "stopped") this.#isRunning = false;
+      if (report.kind === this.#expected?.kind) this.#expected.resolve(report);
+    }
   }
 
   #fail(error: Error): void {
+    this.#isRunning = false;
     this.#failure ??= error;
     this.#expected?.reject(error);
   }

@@ -46,7 +46,7 @@ export class RawImage implements DiskImage, Disposable {
         throw new GuestError(
           this.readOnly
             ? `${disk} is already in use by a Guest that may write it: end that one, or use a copy`
-            : `${disk} is already in use: end the other Guest, use a copy, or open the disk read-only in both`,
+            : `${disk} is already in use, by another program or by this one twice: use a copy, or open it read-only in both`,
         );
       }
       const bytes = file.seekSync(0, Deno.SeekMode.End);

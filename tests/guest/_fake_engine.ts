@@ -3,7 +3,8 @@
  * test can see what the launcher, the console and the platform do without a CPU.
  *
  * `say:TEXT`, `flood:BYTES`, `echo` (until "q"; ^C is shown as "<3>"), `pci:ACCESSES` (each of which is a line of the
- * log), `poweroff`, `reset` (once), `die:WHY`, `throw:WHY`, `hang`.
+ * log), `poweroff`, `reset` (once), `die:WHY`, `throw:WHY`, `hang` (until the machine is stopped),
+ * `spin` (for ever, without a look at anything).
  *
  * @module
  */
@@ -71,7 +72,10 @@ export class FakeEngine implements Engine {
       case "throw":
         throw new Error(rest);
       case "hang":
-        for (;;) this.#machine.wait();
+        while (!this.#machine.stopped) this.#machine.wait();
+        return this.#machine.stopped;
+      case "spin":
+        for (;;) Atomics.wait(NEVER, 0, 0, 1000);
     }
     return undefined;
   }

@@ -97,21 +97,24 @@ Deno.test({
     }),
 });
 
-Deno.test({
-  name: "Guest.terminate() ends a Guest that never would",
-  ignore,
-  fn: () =>
-    withOptions("say:hello hang", async (options) => {
-      const guest = await Guest.create(options);
-      const console = new ScriptedConsole();
-      const run = guest.run({
-        read: () => console.read(),
-        write: (bytes) => console.write(bytes).then(() => console.text.endsWith("\n") ? guest.terminate() : undefined),
-      });
-      assertEquals(await run, { kind: "terminated" });
-      assertEquals(console.text, "hello\n");
-    }),
-});
+for (const verb of ["hang", "spin"]) {
+  Deno.test({
+    name: `Guest.terminate() ends a Guest that would ${verb} for ever`,
+    ignore,
+    fn: () =>
+      withOptions(`say:hello ${verb}`, async (options) => {
+        const guest = await Guest.create(options);
+        const console = new ScriptedConsole();
+        const run = guest.run({
+          read: () => console.read(),
+          write: (bytes) =>
+            console.write(bytes).then(() => console.text.endsWith("\n") ? guest.terminate() : undefined),
+        });
+        assertEquals(await run, { kind: "terminated" });
+        assertEquals(console.text, "hello\n");
+      }),
+  });
+}
 
 Deno.test({
   name: "Guest.run() rejects when the virtual CPU's program fails",

@@ -53,7 +53,7 @@ Deno.test({
       using _writer = new RawImage({ path, readOnly: false });
       assertEquals(
         refusal(path),
-        `Disk "${path}" is already in use: end the other Guest, use a copy, or open the disk read-only in both`,
+        `Disk "${path}" is already in use, by another program or by this one twice: use a copy, or open it read-only in both`,
       );
       assertEquals(
         refusal(path, true),
@@ -64,7 +64,7 @@ Deno.test({
       using _reader = new RawImage({ path, readOnly: true });
       using other = new RawImage({ path, readOnly: true });
       assert(other.readOnly);
-      assert(refusal(path).startsWith(`Disk "${path}" is already in use:`));
+      assert(refusal(path).startsWith(`Disk "${path}" is already in use, `));
     }
     using again = new RawImage({ path, readOnly: false });
     assertEquals(again.readOnly, false);
@@ -163,10 +163,10 @@ Deno.test({
   },
 });
 
-/** What `losetup` prints, or `undefined` if it cannot: it needs root and loop devices. */
-function losetup(...args: string[]): string | undefined {
+/** What a command prints, or `undefined` if it fails: these need root and loop devices. */
+function tool(name: "losetup" | "blockdev", ...args: string[]): string | undefined {
   try {
-    const { success, stdout } = new Deno.Command("losetup", { args, stderr: "null" }).outputSync();
+    const { success, stdout } = new Deno.Command(name, { args, stderr: "null" }).outputSync();
     return success ? new TextDecoder().decode(stdout).trim() : undefined;
   } catch {
     return undefined;
@@ -177,9 +177,11 @@ function losetup(...args: string[]): string | undefined {
 function canLoop(): boolean {
   if (Deno.permissions.querySync({ name: "read", path: "/sys" }).state !== "granted") return false;
   using folder = new Folder();
-  const device = losetup("--find", "--show", folder.file("probe", 4096));
-  if (device !== undefined) losetup("--detach", device);
-  return device !== undefined;
+  const device = tool("losetup", "--find", "--show", folder.file("probe", 4096));
+  if (device === undefined) return false;
+  const can = tool("blockdev", "--setrw", device) !== undefined;
+  tool("losetup", "--detach", device);
+  return can;
 }
 
 Deno.test({
@@ -195,7 +197,7 @@ Deno.test({
         assertEquals([image.readOnly, image.sectors], [options.length > 0, 16]);
         if (!image.readOnly) image.write(512, new Uint8Array(512));
       } finally {
-        losetup("--detach", device);
+        tool("losetup", "--detach", device);
       }
     }
   },
