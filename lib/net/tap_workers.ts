@@ -7,6 +7,7 @@
  */
 import { openLibrary, strerror } from "../../ffi/library.ts";
 import { GuestError } from "../guest_error.ts";
+import { ATTENTION_LOOK, signal } from "../platform/attention.ts";
 import { PacketRing } from "./packet_ring.ts";
 import type { Tap } from "./tap.ts";
 import type { TapReport, TapRequest } from "./tap_worker.ts";
@@ -77,6 +78,9 @@ export function startTapWorkers(tap: Tap, { attention, library }: TapWorkersOpti
     error.preventDefault();
     ready.reject(new Error(`The Worker of tap ${tap.name} failed: ${error.message}`));
     ended.resolve();
+    // No more packets come: the Guest sees that its cable is out.
+    ring.close();
+    signal(attention, ATTENTION_LOOK);
   };
   const request: TapRequest = { setup, attention, event };
   worker.postMessage(request);

@@ -9,7 +9,8 @@
  */
 import { ATTENTION_AT } from "../../../memory.ts";
 import { JUMP, JUMP_ENTRIES, JUMP_USER, STATE_BUDGET, STATE_EIP, STATE_TLB_OFFSET, TLB_USER } from "../state.ts";
-import { buildModule, Code, type Func, type FuncType, I32, VOID, W } from "./wasm.ts";
+import { Code, I32, VOID, W } from "./wasm.ts";
+import { buildModule, type Func, type FuncType } from "./wasm_module.ts";
 
 /** Function types, shared by all modules. */
 export const TYPES: readonly FuncType[] = [

@@ -18,7 +18,7 @@ import { generate } from "./generator.ts";
 import { JumpCache } from "./jump_cache.ts";
 import { formRegion, type Region } from "./region.ts";
 import { createRuntime, type Runtime, TYPE, TYPES } from "./runtime.ts";
-import { buildModule, type Func, type Import } from "./wasm.ts";
+import { buildModule, type Func, type Import } from "./wasm_module.ts";
 
 /** Requests that are compiled together. */
 const BATCH = 16;
