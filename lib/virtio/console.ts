@@ -58,6 +58,8 @@ export class ConsoleDevice implements VirtioDevice {
   #activation: Activation | undefined;
   /** What cols and rows are for the driver: they change only together with a notification. */
   #window: WindowSize;
+  /** The driver was told to look at them. */
+  #isWindowTold = false;
   /** An input request that was taken when nothing was typed. */
   #buffer: Chain | undefined;
   #unsent: Unsent | undefined;
@@ -122,8 +124,10 @@ export class ConsoleDevice implements VirtioDevice {
 
   /** The driver has queued output, or buffers for input. */
   notify(queue: number): void {
-    if (queue === OUTPUT) this.#send();
-    else if (queue === INPUT) this.#receive();
+    if (queue === OUTPUT) {
+      this.#tellWindow();
+      this.#send();
+    } else if (queue === INPUT) this.#receive();
   }
 
   /** The terminal has room, something was typed, or its window has changed. */
@@ -140,7 +144,20 @@ export class ConsoleDevice implements VirtioDevice {
     this.#buffer = undefined;
     this.#unsent = undefined;
     this.#window = this.#port.window;
+    this.#isWindowTold = false;
     this.#port.setReady(false);
+  }
+
+  /**
+   * Linux reads the size only when it is told of a change (drivers/char/virtio_console.c). With its first output the
+   * driver is ready for that.
+   */
+  #tellWindow(): void {
+    if (this.#isWindowTold) return;
+    this.#isWindowTold = true;
+    const activation = this.#activation;
+    const isKnown = this.#window.columns > 0 && this.#window.rows > 0;
+    if (activation && isKnown && (activation.features >> F_SIZE & 1n) !== 0n) activation.configChanged();
   }
 
   #resize(): void {

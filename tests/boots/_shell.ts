@@ -22,7 +22,7 @@ function shellInit(drivers: string): string {
   return `${INIT_PREAMBLE}${drivers}
 export PS1='${PROMPT}'
 dmesg -n 1
-stty rows 50 cols 4000 </dev/console
+stty size </dev/console >/dev/null 2>&1 || stty rows 50 cols 4000 </dev/console
 ${INIT_SHELL}`;
 }
 

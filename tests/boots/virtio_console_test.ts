@@ -26,8 +26,7 @@ Deno.test({
     const { shell } = guest;
     await shell.ready();
     assertEquals(await shell.ask("cat /sys/class/tty/console/active"), "hvc0");
-    // What the shell's init has set is forgotten at the next change only.
-    assertEquals(await shell.ask("stty size"), "50 4000");
+    await shell.ask('until [ "$(stty size)" = "30 3000" ]; do sleep 0.1; done');
     await Deno.writeTextFile(sign, "");
     await shell.ask('until [ "$(stty size)" = "41 3900" ]; do sleep 0.1; done');
     assertEquals(await shell.interrupt("sleep 100"), 130);

@@ -176,6 +176,14 @@ Deno.test("ConsoleDevice shows the largest window as unsigned numbers", () => {
   assertEquals([device.readConfig(0, 4), device.readConfig(2, 2)], [0xffff_ffff, 0xffff]);
 });
 
+Deno.test("ConsoleDevice tells the driver to look at the window's size with its first output, once", () => {
+  const { device, configChanges } = setUp({ features: SIZE });
+  assertEquals(configChanges(), 0);
+  device.notify(OUTPUT);
+  device.notify(OUTPUT);
+  assertEquals(configChanges(), 1);
+});
+
 Deno.test("ConsoleDevice tells of a new window once, and shows it no earlier", () => {
   const { device, port, configChanges } = setUp({ features: SIZE });
   port.window = { columns: 132, rows: 43 };
