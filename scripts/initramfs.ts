@@ -84,7 +84,9 @@ done
 export const DEMO_INIT = `${INIT_PREAMBLE}${INIT_DRIVERS}
 export PS1='lguest:\\w\\$ '
 # A serial port does not know the window's size; a virtio console does.
-stty size </dev/console >/dev/null 2>&1 || stty rows "\${LINES:-24}" cols "\${COLUMNS:-80}" </dev/console
+case "\$(stty size </dev/console 2>/dev/null)" in
+  ""|"0 0") stty rows "\${LINES:-24}" cols "\${COLUMNS:-80}" </dev/console ;;
+esac
 unset LINES COLUMNS
 read -r up idle </proc/uptime
 cat <<END

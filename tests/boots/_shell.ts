@@ -22,7 +22,9 @@ function shellInit(drivers: string): string {
   return `${INIT_PREAMBLE}${drivers}
 export PS1='${PROMPT}'
 dmesg -n 1
-stty size </dev/console >/dev/null 2>&1 || stty rows 50 cols 4000 </dev/console
+case "$(stty size </dev/console 2>/dev/null)" in
+  ""|"0 0") stty rows 50 cols 4000 </dev/console ;;
+esac
 ${INIT_SHELL}`;
 }
 
