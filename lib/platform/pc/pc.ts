@@ -24,7 +24,7 @@ import { VirtioPciTransport } from "../../virtio/pci_transport.ts";
 import { ATTENTION_TERMINATE } from "../attention.ts";
 import { AddressSpace, type BusDevice } from "../bus.ts";
 import type { ConsoleBackend } from "../console.ts";
-import type { Clock, InterruptLine, Timed } from "../interrupt.ts";
+import type { Clock, Timed } from "../interrupt.ts";
 import { writeAcpiTables } from "./acpi.ts";
 import { Pic } from "./pic.ts";
 import { Pit } from "./pit.ts";
@@ -141,11 +141,6 @@ export class PcMachine implements Machine {
     this.#resettable.push(pit, controlB, controlA, rtc, pm, this.#uart, resetControl, configPorts, this.#pci, pic);
   }
 
-  /** The word by which other threads ask for attention: for the Workers of devices that are added later. */
-  get attention(): Int32Array<SharedArrayBuffer> {
-    return this.#attention;
-  }
-
   /** Why the engine must stop, if it must. */
   get stopped(): StopReason | undefined {
     return this.#stopped;
@@ -185,20 +180,6 @@ export class PcMachine implements Machine {
   /** Stop the engine at its next look at {@link stopped}; the first reason given stands. */
   stop(reason: StopReason): void {
     this.#stopped ??= reason;
-  }
-
-  /** The wire of an interrupt request, for a device of another room: 0 to 15 without 2. */
-  line(irq: number): InterruptLine {
-    return this.interrupts.line(irq);
-  }
-
-  /**
-   * Add a device of another room to what {@link poll} and {@link reset} serve. Its registers are put into
-   * {@link ports} or {@link mmio} apart from this.
-   */
-  attach(device: Partial<Timed> & { reset(): void }): void {
-    if (device.deadline !== undefined && device.expire !== undefined) this.#timed.push(device as Timed);
-    this.#resettable.unshift(device);
   }
 
   /**

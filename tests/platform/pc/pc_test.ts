@@ -115,25 +115,6 @@ Deno.test("PcMachine.reset() leaves no interrupt, no deadline and fresh tables",
   assertEquals([machine.interrupts.pending, machine.deadline(), memory.getUint8(0xf0000)], [false, Infinity, 0x52]);
 });
 
-Deno.test("PcMachine.attach() serves a device of another room", () => {
-  const { machine, clock } = bench();
-  const device = {
-    deadline: 500,
-    resets: 0,
-    expire: (_now: number) => void (device.deadline = Infinity),
-    reset: () => {
-      device.resets++;
-    },
-  };
-  machine.attach(device);
-  machine.attach({ reset: () => {} });
-  assertEquals(machine.deadline(), 500);
-  clock.time = 500;
-  machine.poll();
-  machine.reset();
-  assertEquals([machine.deadline(), device.resets], [Infinity, 1]);
-});
-
 Deno.test("PcMachine.wait() sleeps until the deadline", () => {
   const clock = createHostClock();
   const machine = new PcMachine({ memory: GuestMemory.allocate(2 << 20), console: new MemoryConsole(), clock });
