@@ -32,7 +32,9 @@ export type StopReason =
   | { readonly kind: "poweroff" }
   | { readonly kind: "reset" }
   | { readonly kind: "terminated" }
-  | { readonly kind: "died"; readonly message: string };
+  | { readonly kind: "died"; readonly message: string }
+  /** A Host's reason, in its own words or the Guest's last ones: to be shown as they are. */
+  | { readonly kind: "crashed"; readonly message: string };
 
 /** Registers with which the kernel is entered (Linux boot protocol, 32-bit entry: flat segments, paging off). */
 export interface EntryState {

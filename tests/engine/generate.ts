@@ -1,6 +1,6 @@
 /**
  * Makes cases: for each form of the opcode tables operands, addresses and memory that reach what is peculiar to it.
- * Enters: a form and a source of randomness. Leaves: a {@link Case}. Read next: `builder.ts`, `oracle_runner.ts`.
+ * Enters: a form and a source of randomness. Leaves: a {@link Case}. Read next: `builder.ts`, `native/oracle.ts`.
  *
  * @module
  */

@@ -14,6 +14,7 @@ import { CpuFault, GP, NM, RETRY, STACK, UD } from "./fault.ts";
 import { type Insn, K_HIGH, K_IMM, K_MEM, K_REG } from "./insn.ts";
 import { LinearMemory } from "./linear_memory.ts";
 import { Mmu } from "./mmu.ts";
+import type { Supervisor } from "./supervisor.ts";
 import {
   CS,
   DS,
@@ -50,6 +51,8 @@ export class Cpu extends LinearMemory {
   readonly machine: Machine;
   /** Address translation. */
   override readonly mmu: Mmu;
+  /** What takes the place of IDT, GDT and page tables, if anything does. */
+  supervisor: Supervisor | undefined;
   /** The one fault object. */
   readonly fault: CpuFault = new CpuFault();
 
@@ -85,6 +88,8 @@ export class Cpu extends LinearMemory {
   stackMask = 0xffff;
   /** Interrupts are held back for one instruction (STI, MOV SS). */
   shadow = false;
+  /** The trap flag was set when the instruction at hand began, and nothing was delivered since. */
+  stepping = false;
   /** HLT was executed. */
   halted = false;
   /** Generated code is on the stack: a store into code must leave it by {@link RETRY}. */
@@ -121,7 +126,11 @@ export class Cpu extends LinearMemory {
     Object.assign(this.ldt, { selector: 0, base: 0, limit: 0, access: 0 });
     Object.assign(this.task, { selector: 0, base: 0, limit: 0, access: 0 });
     this.cpl = 0;
-    this.shadow = this.halted = this.inGenerated = false;
+    this.shadow =
+      this.stepping =
+      this.halted =
+      this.inGenerated =
+        false;
     this.view.setUint16(STATE_FPU_CONTROL, 0x40, true);
     this.view.setUint32(STATE_MXCSR, 0x1f80, true);
   }
@@ -361,8 +370,13 @@ export class Cpu extends LinearMemory {
     this.codeSize = this.accesses[CS]! & SEG_BIG ? 4 : 2;
     this.stackMask = this.accesses[SS]! & SEG_BIG ? -1 : 0xffff;
     this.flat = open && bases === 0 && this.codeSize === 4 && this.stackMask === -1;
-    i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
-    i32[STATE_CPL >> 2] = this.cpl;
+    this.updateLevel();
+  }
+
+  /** Recompute what depends on CPL alone; after it changed, with all segments as flat as before. */
+  updateLevel(): void {
+    this.i32[I_TLB_OFFSET] = this.cpl === 3 ? TLB_USER : 0;
+    this.i32[STATE_CPL >> 2] = this.cpl;
   }
 
   /** The repeat count: CX or ECX. */

@@ -127,7 +127,7 @@ export class SoftEngine implements Engine {
         machine.poll();
         if (machine.stopped) return;
       }
-      if (cpu.shadow || cpu.systemFlags & TF) {
+      if (!cpu.halted && (cpu.shadow || cpu.systemFlags & TF)) {
         this.#single();
         continue;
       }
@@ -199,11 +199,12 @@ export class SoftEngine implements Engine {
   /** One instruction, with the trap flag and the interrupt shadow taken into account. */
   #single(): void {
     const cpu = this.cpu;
-    const trap = (cpu.systemFlags & TF) !== 0;
+    cpu.stepping = (cpu.systemFlags & TF) !== 0;
     cpu.shadow = false;
     this.#step();
-    if (trap) {
+    if (cpu.stepping) {
       cpu.dr[6]! |= 0x4000;
+      cpu.halted = false; // it was HLT that is stepped through
       deliver(cpu, DB, -1, cpu.eip, false);
     }
   }

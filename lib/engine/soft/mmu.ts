@@ -93,13 +93,12 @@ export class Mmu {
 
   /** Forget the translation of one page, global or not (INVLPG). */
   invalidate(address: number): void {
-    const entry = TLB + ((address >>> 7) & MASK_TLB);
-    const page = address & ~0xfff;
-    for (let half = entry; half <= entry + TLB_USER; half += TLB_USER) {
-      for (const tag of [TLB_READ, TLB_WRITE]) {
-        if (this.#i32[(half + tag) >> 2] === page) this.#i32[(half + tag) >> 2] = TLB_INVALID;
-      }
-    }
+    const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2, page = address & ~0xfff, i32 = this.#i32;
+    const read = at + (TLB_READ >> 2), write = at + (TLB_WRITE >> 2), user = TLB_USER >> 2;
+    if (i32[read] === page) i32[read] = TLB_INVALID;
+    if (i32[write] === page) i32[write] = TLB_INVALID;
+    if (i32[read + user] === page) i32[read + user] = TLB_INVALID;
+    if (i32[write + user] === page) i32[write + user] = TLB_INVALID;
     this.listener?.invalidated(page);
   }
 
@@ -226,13 +225,14 @@ export class Mmu {
   }
 
   /**
-   * Where `size` bytes stand in shared memory, if the TLB lets a supervisor read them all at once.
+   * Where `size` bytes stand in shared memory, if the TLB lets a supervisor read (or write) them all at once.
    *
-   * @returns an offset, or -1: use {@link readSystem}
+   * @returns an offset, or -1: use {@link readSystem} or {@link writeSystem}
    */
-  directSystem(address: number, size: number): number {
+  directSystem(address: number, size: number, write: boolean = false): number {
     const at = (TLB + ((address >>> 7) & MASK_TLB)) >> 2;
-    if (this.#i32[at + (TLB_READ >> 2)] !== (address & ~0xfff) || (address & 0xfff) + size > 4096) return -1;
+    const tag = this.#i32[at + ((write ? TLB_WRITE : TLB_READ) >> 2)];
+    if (tag !== (address & ~0xfff) || (address & 0xfff) + size > 4096) return -1;
     return (address + this.#i32[at + (TLB_ADDEND >> 2)]!) >>> 0;
   }
 

@@ -68,6 +68,7 @@ export class PageWalk {
    */
   find(address: number, write: boolean, user: boolean, execute: boolean): void {
     const cpu = this.#cpu;
+    if (cpu.supervisor) return cpu.supervisor.find(this, address, write, user);
     if ((cpu.cr0 & CR0_PG) === 0) {
       this.physical = address & ~0xfff;
       this.writable =

@@ -139,6 +139,7 @@ function pushFar(cpu: Cpu, insn: Insn, size: number): void {
 
 function throughGate(cpu: Cpu, insn: Insn, gate: Descriptor, isCall: boolean): void {
   const type = gate.access & 15, error = gate.selector & 0xfffc;
+  if (cpu.supervisor) cpu.raise(GP, error); // or a Guest could make itself a gate to any privilege level
   if (gate.dpl < Math.max(cpu.cpl, gate.selector & 3)) cpu.raise(GP, error);
   const how = isCall ? TASK_CALL : TASK_JUMP;
   if (type === 9) return switchTask(cpu, gate.selector, how, next(cpu, insn));

@@ -17,7 +17,8 @@ const FEATURES = FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | PGE | CMOV | CLF
 const HYPERVISOR = 1 << 31, NX = 1 << 20, INVARIANT_TSC = 1 << 8;
 const TSC_ADJUST = 1 << 1;
 const SIGNATURE = 0x0001_06c2, MAX_LEAF = 0x15, MAX_EXTENDED = 0x8000_0008;
-const TSC_HZ = 1_000_000_000;
+/** Rate of the time-stamp counter. */
+export const TSC_HZ = 1_000_000_000;
 
 const BRAND = "lguest built-in CPU";
 type Leaf = readonly [eax: number, ebx: number, ecx: number, edx: number];

@@ -36,6 +36,8 @@ const EXT = 1, IDT = 2;
  * @param software INT n, INT3, INTO: the gate's privilege level is checked
  */
 export function deliver(cpu: Cpu, vector: number, code: number, returnTo: number, software: boolean): void {
+  cpu.stepping = false; // who handles this is not stepped through (Intel SDM volume 3, §6.12.1.3)
+  if (cpu.supervisor) return cpu.supervisor.deliver(vector, code, returnTo, software);
   const external = software ? 0 : EXT;
   const error = vector << 3 | IDT | external;
   if (vector * 8 + 7 > cpu.idt.limit) cpu.raise(GP, error);
@@ -167,6 +169,7 @@ export function icebp(cpu: Cpu, insn: Insn): void {
 export function iret(cpu: Cpu, insn: Insn): void {
   const size = insn.size;
   if (cpu.systemFlags & NT) {
+    if (cpu.supervisor) cpu.raise(TS, 0); // its task has nothing to go back to
     const back = cpu.mmu.readSystem(cpu.task.base, 2);
     return switchTask(cpu, back, TASK_IRET, cpu.eip + insn.length | 0);
   }

@@ -8,6 +8,7 @@ import type { Cpu } from "../cpu.ts";
 import { GP, NP, STACK } from "../fault.ts";
 import type { Insn } from "../insn.ts";
 import { K_MEM } from "../insn.ts";
+import type { Supervisor } from "../supervisor.ts";
 import { CS, ES, SS, ZF } from "../state.ts";
 
 /** A descriptor as read from a table. */
@@ -31,6 +32,7 @@ export function isNull(selector: number): boolean {
 
 /** Read a descriptor, or `undefined` if the selector is outside its table. */
 export function findDescriptor(cpu: Cpu, selector: number): Descriptor | undefined {
+  if (cpu.supervisor) return supervised(cpu.supervisor, selector);
   const table = selector & 4 ? cpu.ldt : cpu.gdt;
   if (selector & 4 && cpu.ldt.access === 0) return undefined;
   if ((selector | 7) > table.limit) return undefined;
@@ -38,6 +40,17 @@ export function findDescriptor(cpu: Cpu, selector: number): Descriptor | undefin
   const host = cpu.mmu.directSystem(address, 8);
   const low = host >= 0 ? cpu.view.getInt32(host, true) : cpu.mmu.readSystem(address, 4);
   const high = host >= 0 ? cpu.view.getInt32(host + 4, true) : cpu.mmu.readSystem(address + 4 | 0, 4);
+  return remember(selector, address, low, high);
+}
+
+/** As {@link findDescriptor}, where a supervisor holds the descriptors. */
+function supervised({ gdt }: Supervisor, selector: number): Descriptor | undefined {
+  const at = (selector & 0xfff8) >> 2;
+  if (selector & 4 || at >= gdt.length) return undefined;
+  return remember(selector, -1, gdt[at]!, gdt[at + 1]!);
+}
+
+function remember(selector: number, address: number, low: number, high: number): Descriptor {
   const place = selector >> 3 & (RECENT - 1);
   const known = recent[place];
   if (known && known.selector === selector && known.address === address && known.low === low && known.high === high) {
@@ -73,7 +86,7 @@ function markAccessed(cpu: Cpu, d: Descriptor): void {
   if (d.access & 1) return;
   d.access |= 1;
   d.high |= 0x100;
-  cpu.mmu.writeSystem(d.address + 5 | 0, 1, d.high >>> 8 & 0xff);
+  if (!cpu.supervisor) cpu.mmu.writeSystem(d.address + 5 | 0, 1, d.high >>> 8 & 0xff);
 }
 
 /** Put a descriptor into a segment register's cache; the caller has checked it. */
@@ -170,6 +183,23 @@ export function setCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number):
 /** Load CS with a checked descriptor. */
 export function enterCode(cpu: Cpu, d: Descriptor, selector: number, cpl: number): void {
   setCode(cpu, d, selector, cpl);
+  cpu.updateFlat();
+}
+
+/** Put flat 4 GiB segments of a privilege level into CS and SS, whatever a table says (SYSENTER, SYSEXIT). */
+export function enterFlat(cpu: Cpu, code: number, stack: number, cpl: number): void {
+  const access = cpl << 5 | SEG_BIG | 0x8000;
+  cpu.selectors[CS] = code;
+  cpu.selectors[SS] = stack;
+  cpu.accesses[CS] = 0x9b | access;
+  cpu.accesses[SS] = 0x93 | access;
+  cpu.cpl = cpl;
+  if (cpu.flat) return cpu.updateLevel(); // they were flat before, too
+  for (const seg of [CS, SS]) {
+    cpu.setSegmentBase(seg, 0);
+    cpu.limits[seg] = 0xffff_ffff;
+    cpu.updateOpen(seg);
+  }
   cpu.updateFlat();
 }
 

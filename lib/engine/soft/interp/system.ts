@@ -21,14 +21,13 @@ import {
   CR4_PGE,
   CR4_PSE,
   CR4_TSD,
-  SEG_BIG,
 } from "../control_bits.ts";
 import type { Cpu, SystemSegment } from "../cpu.ts";
 import { DB, GP, NP, UD } from "../fault.ts";
 import { type Insn, K_CR, K_DR, K_MEM } from "../insn.ts";
-import { CS, EAX, ECX, EDX, ESP, IF, RF, SS, VM } from "../state.ts";
+import { EAX, ECX, EDX, ESP, IF, RF, VM } from "../state.ts";
 import { readMsr, writeMsr } from "./identify.ts";
-import { isNull, readDescriptor } from "./segments.ts";
+import { enterFlat, isNull, readDescriptor } from "./segments.ts";
 
 const CR0_BITS = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG | 0x6000_0000;
 const CR4_BITS = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -233,22 +232,11 @@ export function wrmsr(cpu: Cpu, _insn: Insn): void {
   writeMsr(cpu, cpu.reg(ECX) >>> 0, cpu.reg(EAX), cpu.reg(EDX));
 }
 
-function flat(cpu: Cpu, seg: number, selector: number, cpl: number): void {
-  cpu.selectors[seg] = selector;
-  cpu.setSegmentBase(seg, 0);
-  cpu.limits[seg] = 0xffff_ffff;
-  cpu.accesses[seg] = (seg === CS ? 0x9b : 0x93) | cpl << 5 | SEG_BIG | 0x8000;
-  cpu.updateOpen(seg);
-}
-
 export function sysenter(cpu: Cpu, _insn: Insn): void {
   const selector = readMsr(cpu, MSR_SYSENTER_CS)[0] & 0xfffc;
   if (selector === 0) cpu.gp();
-  flat(cpu, CS, selector, 0);
-  flat(cpu, SS, selector + 8, 0);
-  cpu.cpl = 0;
+  enterFlat(cpu, selector, selector + 8, 0);
   cpu.systemFlags &= ~(IF | VM | RF);
-  cpu.updateFlat();
   cpu.setReg(ESP, readMsr(cpu, MSR_SYSENTER_ESP)[0]);
   cpu.eip = readMsr(cpu, MSR_SYSENTER_EIP)[0];
 }
@@ -257,10 +245,7 @@ export function sysexit(cpu: Cpu, _insn: Insn): void {
   cpu.privileged();
   const selector = readMsr(cpu, MSR_SYSENTER_CS)[0] & 0xfffc;
   if (selector === 0) cpu.gp();
-  flat(cpu, CS, selector + 16 | 3, 3);
-  flat(cpu, SS, selector + 24 | 3, 3);
-  cpu.cpl = 3;
-  cpu.updateFlat();
+  enterFlat(cpu, selector + 16 | 3, selector + 24 | 3, 3);
   cpu.setReg(ESP, cpu.reg(ECX));
   cpu.eip = cpu.reg(EDX);
 }

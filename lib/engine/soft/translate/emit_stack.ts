@@ -6,13 +6,13 @@
  *
  * @module
  */
-import { type Insn, K_IMM, K_REG, K_SREG } from "../insn.ts";
+import { type Insn, K_IMM, K_MEM, K_REG, K_SREG } from "../insn.ts";
 import { EBP, ESP, RF, STATE_EFLAGS, STATE_SELECTORS, VM } from "../state.ts";
 import type { Emission } from "./emission.ts";
 import { definer, type EmitterTable } from "./emitter.ts";
 import { pushLazyFlags } from "./flag_state.ts";
 import { IMPORT, T0, T1, T2 } from "./locals.ts";
-import { loadMemory, storeMemory } from "./memory_access.ts";
+import { loadMemory, pushLinear, storeMemory } from "./memory_access.ts";
 import { destination, setRegister } from "./operands.ts";
 import { W } from "./wasm.ts";
 
@@ -71,9 +71,29 @@ function pushSegment(g: Emission, insn: Insn): void {
 }
 
 define("POP", (g, insn) => {
+  if (insn.a === K_MEM) return popToMemory(g, insn);
   pop(g, T1);
   setRegister(g, K_REG, insn.ar, 4, T1);
-}, (insn) => insn.size === 4 && insn.a === K_REG);
+}, (insn) => insn.size === 4 && insn.a !== K_SREG);
+
+/** ESP is raised before it is used in the destination's address, and stays where it was if that cannot be written. */
+function popToMemory(g: Emission, insn: Insn): void {
+  const c = g.code;
+  c.get(g.reg(ESP));
+  loadMemory(g, 4);
+  c.set(T1);
+  pushLinear(g, insn);
+  if (insn.base === ESP) {
+    c.const(4);
+    c.byte(W.ADD);
+  }
+  storeMemory(g, 4, T1);
+  c.get(g.reg(ESP));
+  c.const(4);
+  c.byte(W.ADD);
+  c.set(g.reg(ESP));
+  g.markDirty(1 << ESP);
+}
 
 define("LEAVE", (g) => {
   const c = g.code;
