@@ -16,6 +16,7 @@ export const HEADER = {
   JUMP: 0x200,
   HEADER: 0x202,
   VERSION: 0x206,
+  KERNEL_VERSION: 0x20e,
   TYPE_OF_LOADER: 0x210,
   LOADFLAGS: 0x211,
   CODE32_START: 0x214,
@@ -52,6 +53,8 @@ const MACHINE_X86_64 = 0x8664;
 export interface BzImage {
   /** Boot protocol version, such as 0x020f for 2.15. */
   readonly version: number;
+  /** The real-mode setup code, with the setup header in it. */
+  readonly setup: Uint8Array;
   /** The setup header itself, from 0x1f1, to be carried into the zero page. */
   readonly header: Uint8Array;
   /** The protected-mode kernel: all that follows the setup code. */
@@ -117,6 +120,7 @@ export function parseBzImage(file: Uint8Array, name: string): BzImage {
   const protectedMode = file.subarray(setupSize);
   const image: BzImage = {
     version,
+    setup: file.subarray(0, setupSize),
     header: file.subarray(HEADER.SETUP_SECTS, headerEnd),
     protectedMode,
     payload: has(0x208, HEADER.PAYLOAD_LENGTH + 4) ? findPayload(view, protectedMode, name) : undefined,
