@@ -9,6 +9,9 @@ import type { Segment } from "../virtio/queue.ts";
 /** Bytes in front of each packet, both ways: `struct virtio_net_hdr` with `num_buffers` (virtio 1.2 §5.1.6). */
 export const NET_HEADER = 12;
 
+/** Bytes in front of a packet from a legacy driver that cannot merge buffers: without `num_buffers` (§5.1.6.1). */
+export const LEGACY_NET_HEADER = 10;
+
 /**
  * The largest packet with its header: 65535 bytes of IP that are still to be cut into segments, behind an Ethernet
  * header with two VLAN tags.
@@ -30,9 +33,10 @@ export interface NetBackend {
    *
    * @param segments Guest memory that holds header and frame, checked
    * @param length bytes in the segments, at most {@link MAX_PACKET}
+   * @param header bytes of them that are the header: {@link NET_HEADER} if not given, or {@link LEGACY_NET_HEADER}
    * @returns whether the host took it
    */
-  send(segments: readonly Segment[], length: number): boolean;
+  send(segments: readonly Segment[], length: number, header?: number): boolean;
   /**
    * The oldest packet that has come, header first, at least {@link NET_HEADER} bytes; the same again until
    * {@link release}. If there is none, the machine will be told to look when one comes.

@@ -11,7 +11,8 @@
 import { type Library, openLibrary } from "../../ffi/library.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { Segment } from "../virtio/queue.ts";
-import { MAX_PACKET, type NetBackend } from "./backend.ts";
+import { split } from "../virtio/segments.ts";
+import { MAX_PACKET, NET_HEADER, type NetBackend } from "./backend.ts";
 import { PacketRing } from "./packet_ring.ts";
 import { TUNSETOFFLOAD } from "./tap.ts";
 import type { TapSetup } from "./tap_workers.ts";
@@ -30,6 +31,9 @@ export class TapBackend implements NetBackend {
   readonly #base: number;
   /** `struct iovec`s: address and length, two words each. */
   readonly #vector = new Uint32Array(MAX_PIECES * 4);
+  /** Stands for the end of a header that a legacy driver makes shorter; its address in this process. */
+  readonly #zeros = new Uint8Array(NET_HEADER);
+  readonly #zerosAt: number;
 
   /**
    * @param setup what `startTapWorkers()` gave
@@ -43,6 +47,7 @@ export class TapBackend implements NetBackend {
     this.#memory = memory;
     // User space ends far below 2^53.
     this.#base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory.bytes)));
+    this.#zerosAt = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#zeros)));
   }
 
   /** Whether packets can still come; read them first. */
@@ -51,19 +56,21 @@ export class TapBackend implements NetBackend {
   }
 
   /** Write a packet to the tap; one that the kernel refuses (a header that makes no sense, an interface down) is lost. */
-  send(segments: readonly Segment[], length: number): boolean {
-    if (length > MAX_PACKET || segments.length > MAX_PIECES) return false;
-    const vector = this.#vector;
-    let word = 0;
-    for (const { address, length } of segments) {
-      if (!this.#memory.contains(address, length)) return false;
-      const pointer = this.#base + address;
-      vector[word] = pointer % WORD;
-      vector[word + 1] = Math.floor(pointer / WORD);
-      vector[word + 2] = length;
-      word += 4;
+  send(segments: readonly Segment[], length: number, header: number = NET_HEADER): boolean {
+    const missing = NET_HEADER - header;
+    // To be put between header and frame, which may cut one segment in two.
+    if (length + missing > MAX_PACKET || segments.length + (missing === 0 ? 0 : 2) > MAX_PIECES) return false;
+    for (const { address, length } of segments) if (!this.#memory.contains(address, length)) return false;
+    let pieces = 0;
+    if (missing === 0) {
+      pieces = this.#place(segments, pieces);
+    } else {
+      const [front, frame] = split(segments, header);
+      pieces = this.#place(front, pieces);
+      this.#setPiece(pieces++, this.#zerosAt, missing);
+      pieces = this.#place(frame, pieces);
     }
-    return this.#library.lguest_writev(this.#fd, vector, segments.length) === length;
+    return this.#library.lguest_writev(this.#fd, this.#vector, pieces) === length + missing;
   }
 
   /** The oldest packet that the Worker has read. */
@@ -74,6 +81,18 @@ export class TapBackend implements NetBackend {
   /** Make room for another. */
   release(): void {
     this.#ring.release();
+  }
+
+  /** Fill the vector from a piece on with segments that lie in memory; returns the piece behind them. */
+  #place(segments: readonly Segment[], piece: number): number {
+    for (const { address, length } of segments) this.#setPiece(piece++, this.#base + address, length);
+    return piece;
+  }
+
+  #setPiece(piece: number, pointer: number, length: number): void {
+    this.#vector[4 * piece] = pointer % WORD;
+    this.#vector[4 * piece + 1] = Math.floor(pointer / WORD);
+    this.#vector[4 * piece + 2] = length;
   }
 
   /** Tell the kernel what the Guest does by itself. A tap that is gone needs not to know. */

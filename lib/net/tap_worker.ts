@@ -5,31 +5,11 @@
  *
  * @module
  */
-/// <reference lib="deno.worker" />
 import { ERRNO, type Library, openLibrary } from "../../ffi/library.ts";
 import { ATTENTION_LOOK, signal } from "../platform/attention.ts";
 import { MAX_PACKET, NET_HEADER } from "./backend.ts";
 import { PacketRing } from "./packet_ring.ts";
-import type { TapSetup } from "./tap_workers.ts";
-
-/** What the main thread posts, once. */
-export interface TapRequest {
-  /** The tap and the ring. */
-  readonly setup: TapSetup;
-  /** The machine's attention word. */
-  readonly attention: Int32Array<SharedArrayBuffer>;
-  /** An eventfd that is written once the ring was closed. */
-  readonly event: number;
-}
-
-/** What the Worker posts back. */
-export type TapReport =
-  /** Everything is loaded and it reads. */
-  | { readonly kind: "ready" }
-  /** It reads no more. */
-  | { readonly kind: "ended" }
-  /** It never began. */
-  | { readonly kind: "failed"; readonly message: string };
+import type { TapReport, TapRequest } from "./tap_workers.ts";
 
 const POLLIN = 1;
 const POLLERR = 8;

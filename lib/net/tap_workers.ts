@@ -10,7 +10,6 @@ import { GuestError } from "../guest_error.ts";
 import { ATTENTION_LOOK, signal } from "../platform/attention.ts";
 import { PacketRing } from "./packet_ring.ts";
 import type { Tap } from "./tap.ts";
-import type { TapReport, TapRequest } from "./tap_worker.ts";
 
 /** What a `TapBackend` is made of; it can be posted to another thread. */
 export interface TapSetup {
@@ -45,6 +44,25 @@ export interface TapWorkersOptions {
   /** The C library's file, if a user named it. */
   readonly library?: string;
 }
+
+/** What the main thread posts, once. */
+export interface TapRequest {
+  /** The tap and the ring. */
+  readonly setup: TapSetup;
+  /** The machine's attention word. */
+  readonly attention: Int32Array<SharedArrayBuffer>;
+  /** An eventfd that is written once the ring was closed. */
+  readonly event: number;
+}
+
+/** What the Worker posts back. */
+export type TapReport =
+  /** Everything is loaded and it reads. */
+  | { readonly kind: "ready" }
+  /** It reads no more. */
+  | { readonly kind: "ended" }
+  /** It never began. */
+  | { readonly kind: "failed"; readonly message: string };
 
 /** How long {@link TapWorkers.close} waits for the Worker before it is ended by force, in milliseconds. */
 const PATIENCE = 2000;

@@ -8,15 +8,23 @@
 import type { PciBus } from "./bus.ts";
 import { type AddressRange, COMMAND, REGISTER } from "./function.ts";
 
+/** How {@link assignResources} sets functions up. */
+export interface AssignOptions {
+  /** The interrupt request of a device's pin A, by device number. */
+  readonly irqOf: (device: number) => number;
+  /** Whether BARs are decoded from now on; by default, as a PC's firmware has it. Drivers can do so themselves. */
+  readonly enable?: boolean;
+}
+
 /**
  * Set up every function on the bus.
  *
  * @param bus after its reset
  * @param hole physical addresses where BARs may go
- * @param irqOf the interrupt request of a device's pin A, by device number
+ * @param options which interrupt requests, and whether to let memory be decoded
  * @throws {RangeError} if the BARs do not fit into the hole
  */
-export function assignResources(bus: PciBus, hole: AddressRange, irqOf: (device: number) => number): void {
+export function assignResources(bus: PciBus, hole: AddressRange, { irqOf, enable = true }: AssignOptions): void {
   let next = hole.start;
   for (const [device, pciFunction] of bus.functions.entries()) {
     for (const { index, size } of pciFunction.bars) {
@@ -26,6 +34,6 @@ export function assignResources(bus: PciBus, hole: AddressRange, irqOf: (device:
       bus.write(device, REGISTER.BAR0 + 4 * index, 4, address);
     }
     if (bus.read(device, REGISTER.INTERRUPT_PIN, 1) !== 0) bus.write(device, REGISTER.INTERRUPT_LINE, 1, irqOf(device));
-    if (pciFunction.bars.length > 0) bus.write(device, REGISTER.COMMAND, 2, COMMAND.MEMORY);
+    if (enable && pciFunction.bars.length > 0) bus.write(device, REGISTER.COMMAND, 2, COMMAND.MEMORY);
   }
 }

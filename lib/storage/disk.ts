@@ -5,11 +5,10 @@
  *
  * @module
  */
-import { GuestError } from "../guest_error.ts";
+import { GuestError, requireDeno } from "../guest_error.ts";
 import type { GuestMemory } from "../memory.ts";
 import { DiskRing, WORD } from "./disk_ring.ts";
 import type { DiskSetup } from "./ring_backend.ts";
-import type { DiskOrder, DiskReport } from "./storage_worker.ts";
 
 /** What {@link openDisk} needs. */
 export interface DiskOptions {
@@ -35,6 +34,33 @@ export interface OpenDisk {
   close(): Promise<void>;
 }
 
+/** What is posted to the Worker, once. */
+export interface DiskOrder {
+  /** The file, as the user wrote it. */
+  readonly path: string;
+  /** Whether it must not be written. */
+  readonly readOnly: boolean;
+  /** The memory shared with the virtual CPU's thread. */
+  readonly ring: SharedArrayBuffer;
+  /** That thread's attention word. */
+  readonly attention: Int32Array<SharedArrayBuffer>;
+  /** The shared memory with the Guest's RAM. */
+  readonly memory: WebAssembly.Memory;
+  /** Where in it RAM begins. */
+  readonly base: number;
+  /** Bytes of RAM. */
+  readonly size: number;
+}
+
+/** What the Worker posts back. */
+export type DiskReport =
+  /** The file is open; requests are being served. */
+  | { readonly kind: "opened"; readonly sectors: number; readonly readOnly: boolean }
+  /** The file cannot be used. */
+  | { readonly kind: "refused"; readonly message: string }
+  /** All requests were done or given up, and the file is closed. */
+  | { readonly kind: "closed" };
+
 /** How long {@link OpenDisk.close} waits before requests that are under way are given up, in milliseconds. */
 const PATIENCE = 1000;
 
@@ -44,6 +70,7 @@ const PATIENCE = 1000;
  * @throws {GuestError} if the file cannot be used: it is missing, a directory, locked by another program
  */
 export async function openDisk({ path, readOnly = false, memory, attention }: DiskOptions): Promise<OpenDisk> {
+  requireDeno(`Disk "${path}"`);
   const worker = new Worker(new URL("./storage_worker.ts", import.meta.url), { type: "module", name: `disk ${path}` });
   const buffer = DiskRing.allocate();
   const ring = new DiskRing(buffer);

@@ -19,12 +19,14 @@ import {
   blockFeatures,
   HEADER_SIZE,
   ID_SIZE,
+  LEGACY_BARRIER,
   MAX_DISCARD_SECTORS,
   MAX_ZERO_SECTORS,
   RANGE_SIZE,
   RANGE_UNMAP,
 } from "./block_config.ts";
-import { type Activation, DEVICE_TYPE, DriverError, type VirtioDevice } from "./device.ts";
+import type { Traffic } from "../statistics.ts";
+import { type Activation, DEVICE_TYPE, DriverError, FEATURE, type VirtioDevice } from "./device.ts";
 import type { Chain, Done, Segment, VirtQueue } from "./queue.ts";
 import { gather, scatter, split } from "./segments.ts";
 
@@ -87,6 +89,8 @@ export class BlockDevice implements VirtioDevice {
   readonly features: bigint;
   readonly queueNames: readonly string[] = ["request"];
   readonly configLength: number = BLOCK_CONFIG_SIZE;
+  /** Bytes read and written. */
+  readonly traffic: Traffic = { kind: "block", in: 0, out: 0 };
   readonly #memory: GuestMemory;
   readonly #backend: BlockBackend;
   readonly #config: DataView<ArrayBuffer>;
@@ -97,6 +101,8 @@ export class BlockDevice implements VirtioDevice {
   readonly #scratchView = new DataView(this.#scratch.buffer);
   #queue: VirtQueue | undefined;
   #features = 0n;
+  /** Bits of a request's type that mean nothing here. */
+  #ignored = 0;
   /** Done, and not in the used ring yet. */
   #finished: Done[] = [];
   /** Whether the queue may hold requests that the backend had no room for. */
@@ -136,6 +142,7 @@ export class BlockDevice implements VirtioDevice {
   activate({ queues, features }: Activation): void {
     this.#queue = queues[0];
     this.#features = features;
+    this.#ignored = features >> BigInt(FEATURE.VERSION_1) & 1n ? 0 : LEGACY_BARRIER;
     this.#serve();
   }
 
@@ -202,7 +209,7 @@ export class BlockDevice implements VirtioDevice {
     }
     gather(this.#memory, readable, 0, this.#scratch);
     const view = this.#scratchView;
-    const type = view.getUint32(0, true);
+    const type = (view.getUint32(0, true) & ~this.#ignored) >>> 0;
     return {
       chain,
       type,
@@ -290,6 +297,8 @@ export class BlockDevice implements VirtioDevice {
       // A driver that does without FLUSH expects that what is written is safe (§5.2.6.2).
       durable: op !== BLOCK_OP.READ && op !== BLOCK_OP.FLUSH && !this.#has(BLOCK_FEATURE.FLUSH),
       done: (ok) => {
+        if (ok && op === BLOCK_OP.READ) this.traffic.in += order.length;
+        else if (ok && op === BLOCK_OP.WRITE) this.traffic.out += order.length;
         const moved = ok && op === BLOCK_OP.READ ? order.wantedLength : 0;
         this.#finish(order, ok ? BLOCK_STATUS.OK : BLOCK_STATUS.IOERR, moved);
       },

@@ -12,6 +12,12 @@ export const BLOCK_FEATURE = { SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD
 /** Types of requests (§5.2.6). */
 export const BLOCK_TYPE = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13 } as const;
 
+/**
+ * In a type of a legacy driver: a request that none may overtake (§5.2.3.1). Linux 2.6.32 sets it whether or not that
+ * was offered, around flushes; no request overtakes another here.
+ */
+export const LEGACY_BARRIER = 0x8000_0000;
+
 /** What the status byte says (§5.2.6). */
 export const BLOCK_STATUS = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
 

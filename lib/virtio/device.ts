@@ -1,15 +1,17 @@
 /**
  * What a virtio device is to the transport that a driver finds it by, and what a driver may do wrong.
  *
- * A device knows its requests and nothing of PCI; a transport (`pci_transport.ts`) knows registers and features and
- * nothing of requests; between them stand virtqueues (`queue.ts`). All of it runs in the virtual CPU's thread: a device
- * that has to wait for the host hands the work to its backend, and goes on in {@link VirtioDevice.attend}.
+ * A device knows its requests and nothing of a bus; a transport (`pci_transport.ts`, or that of the lguest bus,
+ * `../platform/lguest/bus/transport.ts`) knows registers and features and nothing of requests; between them stand
+ * virtqueues (`queue.ts`). All of it runs in the virtual CPU's thread: a device that has to wait for the host hands the
+ * work to its backend, and goes on in {@link VirtioDevice.attend}.
  *
  * Sections are those of the Virtual I/O Device specification, version 1.2. Read next: `queue.ts`, `rng.ts` (the
  * smallest device).
  *
  * @module
  */
+import type { Traffic } from "../statistics.ts";
 import type { VirtQueue } from "./queue.ts";
 
 /** Device types (§5). */
@@ -17,6 +19,9 @@ export const DEVICE_TYPE = { NET: 1, BLOCK: 2, CONSOLE: 3, RNG: 4 } as const;
 
 /** Feature bits that belong to queues and transport, by number (§6); a transport offers them for every device. */
 export const FEATURE = { INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32 } as const;
+
+/** Bits of the device status field (§2.1). */
+export const STATUS = { ACKNOWLEDGE: 1, DRIVER: 2, DRIVER_OK: 4, FEATURES_OK: 8, FAILED: 128 } as const;
 
 /** The largest queue that any device here has, in descriptors; a power of two (§2.7). */
 export const QUEUE_SIZE = 256;
@@ -55,6 +60,8 @@ export interface VirtioDevice {
   readonly features: bigint;
   /** What its queues are called in messages, by number: "input", "output". Each has {@link QUEUE_SIZE} entries. */
   readonly queueNames: readonly string[];
+  /** The bytes that it has moved, if it counts them: those of files and networks, without virtio's own. */
+  readonly traffic?: Traffic;
   /** Bytes of its configuration space; 0 if it has none. */
   readonly configLength: number;
   /**

@@ -4,16 +4,17 @@
  *
  * To send, the driver's buffers go to the backend as they are; a header that makes no sense is refused by the host's
  * kernel, and the packet lost. What comes is copied into as many of the driver's buffers as it takes if it can merge
- * them (MRG_RXBUF), else into one. Ethernet promises nothing: a packet that fits nowhere, or that comes while no driver
- * is there, is dropped. Packets for which no buffer is there yet wait in the backend, which is bounded. Read next:
- * `lib/net/tap_backend.ts`.
+ * them (MRG_RXBUF), else into one. The header of a legacy driver that cannot merge is shorter (§5.1.6.1). Ethernet
+ * promises nothing: a packet that fits nowhere, or that comes while no driver is there, is dropped. Packets for which no
+ * buffer is there yet wait in the backend, which is bounded. Read next: `lib/net/tap_backend.ts`.
  *
  * @module
  */
 import type { GuestMemory } from "../memory.ts";
-import { MAX_PACKET, NET_HEADER, type NetBackend, OFFLOAD } from "../net/backend.ts";
+import { LEGACY_NET_HEADER, MAX_PACKET, NET_HEADER, type NetBackend, OFFLOAD } from "../net/backend.ts";
 import type { Mac } from "../net/tunnet.ts";
-import { type Activation, DEVICE_TYPE, DriverError, type VirtioDevice } from "./device.ts";
+import type { Traffic } from "../statistics.ts";
+import { type Activation, DEVICE_TYPE, DriverError, FEATURE, type VirtioDevice } from "./device.ts";
 import type { Chain, Done, VirtQueue } from "./queue.ts";
 import { scatter } from "./segments.ts";
 
@@ -98,6 +99,8 @@ export class NetDevice implements VirtioDevice {
   readonly features: bigint = Object.values(NET_FEATURE).reduce((bits, bit) => bits | 1n << BigInt(bit), 0n);
   readonly queueNames: readonly string[] = ["receive", "transmit"];
   readonly configLength: number = CONFIG_LENGTH;
+  /** Bytes of the frames received and sent. */
+  readonly traffic: Traffic = { kind: "net", in: 0, out: 0 };
   /** How many packets went where, since the card was made. */
   readonly counters: NetCounters = { sent: 0, refused: 0, received: 0, dropped: 0 };
   readonly #memory: GuestMemory;
@@ -141,23 +144,26 @@ export class NetDevice implements VirtioDevice {
     }
     const offloads = (has("GUEST_CSUM") ? OFFLOAD.CSUM : 0) | (has("GUEST_TSO4") ? OFFLOAD.TSO4 : 0) |
       (has("GUEST_TSO6") ? OFFLOAD.TSO6 : 0) | (has("GUEST_ECN") ? OFFLOAD.ECN : 0);
+    const isModern = (features >> BigInt(FEATURE.VERSION_1) & 1n) === 1n;
     this.#discard();
     this.#backend.setOffloads(offloads);
     this.#active = {
       receive: queues[RECEIVE],
       transmit: queues[TRANSMIT],
       merges: has("MRG_RXBUF"),
+      header: isModern || has("MRG_RXBUF") ? NET_HEADER : LEGACY_NET_HEADER,
       offloads,
+      seesLink: has("STATUS"),
       spare: [],
       configChanged,
     };
-    if (queues[TRANSMIT]) this.#transmit(queues[TRANSMIT]);
+    if (queues[TRANSMIT]) this.#transmit(queues[TRANSMIT], this.#active.header);
     this.attend();
   }
 
   notify(queue: number): void {
     if (!this.#active) return;
-    if (queue === TRANSMIT && this.#active.transmit) this.#transmit(this.#active.transmit);
+    if (queue === TRANSMIT && this.#active.transmit) this.#transmit(this.#active.transmit, this.#active.header);
     else this.#receive(this.#active);
   }
 
@@ -166,7 +172,9 @@ export class NetDevice implements VirtioDevice {
     else this.#discard();
     if (this.#linkUp && !this.#backend.linkUp) {
       this.#linkUp = false;
-      this.#warn(`Virtio ${this.name}: the host's interface is gone; the Guest sees its cable unplugged`);
+      const sees = this.#active?.seesLink ?? true;
+      const effect = sees ? "the Guest sees its cable unplugged" : "the Guest is not told, and nothing comes or goes";
+      this.#warn(`Virtio ${this.name}: the host's interface is gone; ${effect}`);
       this.#active?.configChanged();
     }
   }
@@ -191,25 +199,26 @@ export class NetDevice implements VirtioDevice {
     }
   }
 
-  #transmit(queue: VirtQueue): void {
+  #transmit(queue: VirtQueue, header: number): void {
     for (let chain = queue.pop(); chain; chain = queue.pop()) {
-      this.#send(queue, chain);
+      this.#send(queue, chain, header);
       queue.push({ chain, written: 0 });
     }
     queue.flush();
   }
 
   /** Send what one chain holds. An empty frame cannot be sent, and is no error of the driver's either. */
-  #send(queue: VirtQueue, { readable, readableLength, writableLength }: Chain): void {
+  #send(queue: VirtQueue, { readable, readableLength, writableLength }: Chain, header: number): void {
     if (writableLength > 0) {
       throw new DriverError(queue.name, "put a device-writable descriptor into a packet to be sent", "5.1.6.2");
     }
-    if (readableLength < NET_HEADER) {
-      const what = `sent a packet of ${readableLength} bytes, which has no room for its header of ${NET_HEADER}`;
+    if (readableLength < header) {
+      const what = `sent a packet of ${readableLength} bytes, which has no room for its header of ${header}`;
       throw new DriverError(queue.name, what, "5.1.6.2");
     }
-    if (readableLength <= MAX_PACKET && this.#backend.send(readable, readableLength)) {
+    if (readableLength <= MAX_PACKET - NET_HEADER + header && this.#backend.send(readable, readableLength, header)) {
       this.counters.sent++;
+      this.traffic.out += readableLength - header;
       return;
     }
     this.counters.refused++;
@@ -227,6 +236,7 @@ export class NetDevice implements VirtioDevice {
         const fate = this.#deliver(driver, receive, packet);
         if (fate === "waits") break;
         this.counters[fate]++;
+        if (fate === "received") this.traffic.in += packet.length - NET_HEADER;
       } else {
         this.counters.dropped++;
       }
@@ -238,9 +248,10 @@ export class NetDevice implements VirtioDevice {
   /** Copy one packet into the driver's buffers, if there are enough. */
   #deliver(driver: ActiveDriver, queue: VirtQueue, packet: Uint8Array): "received" | "dropped" | "waits" {
     const { spare, merges } = driver;
+    const short = NET_HEADER - driver.header;
     let room = 0;
     let used = 0;
-    while (room < packet.length) {
+    while (room < packet.length - short) {
       // With every descriptor in hand, or with one where only one may be used, no more will come.
       if (used === (merges ? queue.size : 1)) return "dropped";
       if (used === spare.length) {
@@ -254,8 +265,10 @@ export class NetDevice implements VirtioDevice {
     packet[HEADER_NUM_BUFFERS + 1] = used >> 8;
     // A tap may say that a checksum was verified to a driver that asked for nothing (§5.1.6.4.1).
     if ((driver.offloads & OFFLOAD.CSUM) === 0) packet[HEADER_FLAGS] = 0;
+    // Without num_buffers at its end, the header moves up to the frame.
+    if (short > 0) packet.copyWithin(short, 0, driver.header);
     const done: Done[] = [];
-    let offset = 0;
+    let offset = short;
     for (const chain of spare.splice(0, used)) {
       const part = packet.subarray(offset, offset + chain.writableLength);
       scatter(this.#memory, chain.writable, 0, part);
@@ -286,8 +299,12 @@ interface ActiveDriver {
   readonly transmit: VirtQueue | undefined;
   /** Whether a packet may be spread over several buffers. */
   readonly merges: boolean;
+  /** Bytes of the header in front of each packet: a legacy driver that does not merge has no `num_buffers` (§5.1.6.1). */
+  readonly header: number;
   /** What the driver does by itself, of {@link OFFLOAD}. */
   readonly offloads: number;
+  /** Whether the driver looks at the link's status. */
+  readonly seesLink: boolean;
   /** Buffers that were taken from the queue for a packet that then had to wait for more, in order. */
   readonly spare: Chain[];
   readonly configChanged: () => void;

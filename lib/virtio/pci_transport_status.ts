@@ -5,10 +5,7 @@
  *
  * @module
  */
-import { DriverError } from "./device.ts";
-
-/** Bits of the device status field (§2.1). */
-export const STATUS = { ACKNOWLEDGE: 1, DRIVER: 2, DRIVER_OK: 4, FEATURES_OK: 8, FAILED: 128 } as const;
+import { DriverError, STATUS } from "./device.ts";
 
 /** Each bit, and those that must stand before it is set (§3.1.1), in order. */
 const STEPS: readonly (readonly [bit: number, before: number, name: string])[] = [

@@ -5,7 +5,7 @@
  * @module
  */
 import { GuestMemory } from "../../lib/memory.ts";
-import { MAX_PACKET, NET_HEADER, OFFLOAD } from "../../lib/net/backend.ts";
+import { LEGACY_NET_HEADER, MAX_PACKET, NET_HEADER, OFFLOAD } from "../../lib/net/backend.ts";
 import { openTap, type Tap } from "../../lib/net/tap.ts";
 import { TapBackend } from "../../lib/net/tap_backend.ts";
 import { startTapWorkers, type TapWorkers } from "../../lib/net/tap_workers.ts";
@@ -25,6 +25,8 @@ class EchoGuest {
   readonly workers: TapWorkers;
   /** How large the packets were that it got. */
   readonly lengths: number[] = [];
+  /** Send without num_buffers, with header and frame in one piece as legacy drivers need not have it, or in two. */
+  isLegacy = false;
   #backend: TapBackend | undefined;
 
   constructor(readonly tap: Tap) {
@@ -50,6 +52,7 @@ class EchoGuest {
 
   /** Send a packet, cut into pieces as a driver might. */
   send(bytes: Uint8Array): boolean {
+    if (this.isLegacy) return this.#sendLegacy(bytes);
     this.memory.write(0x1000, bytes.subarray(0, NET_HEADER));
     this.memory.write(0x4_0000, bytes.subarray(NET_HEADER, NET_HEADER + 20));
     this.memory.write(0x2_0000, bytes.subarray(NET_HEADER + 20));
@@ -59,6 +62,15 @@ class EchoGuest {
       { address: 0x2_0000, length: bytes.length - NET_HEADER - 20 },
     ];
     return this.backend.send(segments, bytes.length);
+  }
+
+  #sendLegacy(bytes: Uint8Array): boolean {
+    const packet = Uint8Array.from([...bytes.subarray(0, LEGACY_NET_HEADER), ...bytes.subarray(NET_HEADER)]);
+    const cut = packet.length % 2 === 0 ? LEGACY_NET_HEADER : 50;
+    this.memory.write(0x4_0000, packet.subarray(0, cut));
+    this.memory.write(0x2_0000, packet.subarray(cut));
+    const segments = [{ address: 0x4_0000, length: cut }, { address: 0x2_0000, length: packet.length - cut }];
+    return this.backend.send(segments, packet.length, LEGACY_NET_HEADER);
   }
 
   #answer(packet: Uint8Array): Uint8Array | undefined {
@@ -124,9 +136,11 @@ async function echo(): Promise<unknown> {
   await guest.workers.ready;
   guest.serve(0);
   const echoed = await exchange(guest, [1, 17, 100, 1472]);
+  guest.isLegacy = true;
+  const legacy = await exchange(guest, [1, 18, 99, 100, 1471, 1472]);
   const before = interfaces();
   await guest.workers.close();
-  return { echoed, lengths: guest.lengths, mac: guest.tap.mac, before, after: interfaces() };
+  return { echoed, legacy, lengths: guest.lengths, mac: guest.tap.mac, before, after: interfaces() };
 }
 
 /** The same after root directory and user were changed, with a call that sets offloads. */

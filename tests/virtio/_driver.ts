@@ -15,6 +15,8 @@ import { VirtQueue } from "../../lib/virtio/queue.ts";
 /** Feature bits as a mask, to be combined: `EVENT_IDX | INDIRECT_DESC`. */
 export const INDIRECT_DESC: bigint = 1n << BigInt(FEATURE.INDIRECT_DESC);
 export const EVENT_IDX: bigint = 1n << BigInt(FEATURE.EVENT_IDX);
+/** Without it a driver is one of the legacy interface. */
+export const VERSION_1: bigint = 1n << BigInt(FEATURE.VERSION_1);
 
 /** Descriptor flags (§2.7.5). */
 export const NEXT = 1;
@@ -49,6 +51,8 @@ export interface Used {
 export interface RingOptions {
   /** Guest-physical address from which it may use memory; 64 KiB by default. */
   readonly at?: number;
+  /** Where the rings are, if not there too: zeroed by whoever laid them out. */
+  readonly rings?: { readonly descriptors: number; readonly available: number; readonly used: number };
   /** Descriptors: a power of two; 16 by default. */
   readonly size?: number;
   /** Negotiated features. */
@@ -65,7 +69,7 @@ export class RingDriver {
   readonly size: number;
   readonly features: bigint;
   readonly name: string;
-  /** Guest-physical addresses of the three areas (each is zeroed). */
+  /** Guest-physical addresses of the three areas (each is zeroed, unless the options say where they are). */
   readonly descriptors: number;
   readonly available: number;
   readonly usedRing: number;
@@ -86,11 +90,19 @@ export class RingDriver {
     this.features = options.features ?? 0n;
     this.name = options.name ?? "test queue";
     this.#interrupt = options.interrupt ?? (() => {});
-    this.descriptors = ((options.at ?? 0x1_0000) + 15) & ~15;
-    this.available = this.descriptors + 16 * this.size;
-    this.usedRing = (this.available + 6 + 2 * this.size + 3) & ~3;
-    this.#nextBuffer = (this.usedRing + 6 + 8 * this.size + 15) & ~15;
-    memory.fill(this.descriptors, this.#nextBuffer - this.descriptors, 0);
+    const at = ((options.at ?? 0x1_0000) + 15) & ~15;
+    if (options.rings) {
+      this.descriptors = options.rings.descriptors;
+      this.available = options.rings.available;
+      this.usedRing = options.rings.used;
+      this.#nextBuffer = at;
+    } else {
+      this.descriptors = at;
+      this.available = this.descriptors + 16 * this.size;
+      this.usedRing = (this.available + 6 + 2 * this.size + 3) & ~3;
+      this.#nextBuffer = (this.usedRing + 6 + 8 * this.size + 15) & ~15;
+      memory.fill(this.descriptors, this.#nextBuffer - this.descriptors, 0);
+    }
     for (let index = this.size - 1; index >= 0; index--) this.#free.push(index);
   }
 

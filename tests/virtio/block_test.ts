@@ -12,7 +12,7 @@ import {
   blockConfig,
   MAX_ZERO_SECTORS,
 } from "../../lib/virtio/block_config.ts";
-import { DriverError } from "../../lib/virtio/device.ts";
+import { DriverError, FEATURE } from "../../lib/virtio/device.ts";
 import { BlockDriver, type BlockDriverOptions, type Ended, header, range } from "./_block_driver.ts";
 import type { Part } from "./_driver.ts";
 import { GuardedMemory } from "./_memory.ts";
@@ -67,6 +67,21 @@ Deno.test("nothing of its configuration can be written", () => {
     assertThrows(() => driver.device.writeConfig(32), DriverError).message,
     "Virtio block vda: the driver wrote configuration offset 32, where nothing can be written (virtio 1.2 §5.2.4)",
   );
+});
+
+Deno.test("a legacy driver may call any request a barrier, and only such a driver", () => {
+  const barrier = 0x8000_0000;
+  const legacy = setUp();
+  assertEquals(legacy.request(barrier + BLOCK_TYPE.OUT, 4, new Uint8Array(512).fill(0xab)).status, OK);
+  assertEquals(legacy.request(barrier + BLOCK_TYPE.FLUSH, 0, 0).status, OK);
+  assertEquals(legacy.request(barrier + BLOCK_TYPE.IN, 4, 512), {
+    status: OK,
+    written: 513,
+    data: new Uint8Array(512).fill(0xab),
+  });
+  const { FLUSH } = BLOCK_FEATURE;
+  const modern = setUp({}, { features: mask(FLUSH, FEATURE.VERSION_1) });
+  assertEquals(modern.request(barrier + BLOCK_TYPE.IN, 4, 512).status, UNSUPP);
 });
 
 Deno.test("IN reads sectors, OUT writes them", () => {
@@ -197,7 +212,7 @@ Deno.test("data that is no multiple of 512 bytes fails", () => {
 });
 
 Deno.test("requests of other types are not supported", () => {
-  const { request } = setUp();
+  const { request } = setUp({}, { features: mask(FEATURE.VERSION_1) });
   for (const type of [2, 3, 5, 9, 10, 14, 0x8000_0000, 0xffff_ffff]) {
     assertEquals(request(type, 0, 512), { status: UNSUPP, written: 1, data: new Uint8Array(512) });
   }
@@ -328,4 +343,15 @@ Deno.test("each request makes a line in the log when it is done", () => {
     "block vda: request of type 99: UNSUPP",
   ]);
   assert(lines.every((line) => !line.includes("\n")));
+});
+
+Deno.test("traffic counts the bytes that were read and written, and none of what failed or moves nothing", () => {
+  const { driver: { device }, request } = setUp();
+  request(BLOCK_TYPE.IN, 0, 1024);
+  request(BLOCK_TYPE.OUT, 2, new Uint8Array(512));
+  request(BLOCK_TYPE.FLUSH, 0, 0);
+  request(BLOCK_TYPE.GET_ID, 0, 20);
+  request(BLOCK_TYPE.WRITE_ZEROES, 0, range(0, 8));
+  request(BLOCK_TYPE.IN, 64, 512);
+  assertEquals(device.traffic, { kind: "block", in: 1024, out: 512 });
 });

@@ -5,12 +5,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { GuestMemory } from "../../lib/memory.ts";
-import { MAX_PACKET, NET_HEADER, type NetBackend } from "../../lib/net/backend.ts";
+import { LEGACY_NET_HEADER, MAX_PACKET, NET_HEADER, type NetBackend } from "../../lib/net/backend.ts";
 import { DriverError } from "../../lib/virtio/device.ts";
 import { NET_FEATURE, type NetCounters, NetDevice } from "../../lib/virtio/net.ts";
 import type { Segment } from "../../lib/virtio/queue.ts";
 import { casesOf, seedOf } from "../engine/random.ts";
-import { EVENT_IDX, INDIRECT_DESC, RingDriver } from "./_driver.ts";
+import { EVENT_IDX, INDIRECT_DESC, RingDriver, VERSION_1 } from "./_driver.ts";
 
 const granted = Deno.permissions.querySync({ name: "env" }).state === "granted";
 const RAM = 1 << 18;
@@ -24,8 +24,9 @@ class Host implements NetBackend {
   readonly coming: Uint8Array[] = [];
   constructor(readonly memory: GuestMemory) {}
 
-  send(segments: readonly Segment[], length: number): boolean {
-    assert(length >= NET_HEADER && length <= MAX_PACKET);
+  send(segments: readonly Segment[], length: number, header: number = NET_HEADER): boolean {
+    assert(header === NET_HEADER || header === LEGACY_NET_HEADER);
+    assert(length >= header && length - header <= MAX_PACKET - NET_HEADER);
     let sum = 0;
     for (const segment of segments) {
       assert(this.memory.contains(segment.address, segment.length));
@@ -75,6 +76,7 @@ class Bench {
     });
     if (bits & 0x1_0000) features |= EVENT_IDX;
     if (bits & 0x2_0000) features |= INDIRECT_DESC;
+    if (bits & 0x10_0000) features |= VERSION_1;
     this.drivers = QUEUES.map((at) => new RingDriver(this.memory, { at, size: SIZE, features }));
     this.device.activate({ features, queues: this.drivers.map((driver) => driver.queue()), configChanged: () => {} });
   }

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GuestMemory } from "../../lib/memory.ts";
-import { MAX_PACKET, NET_HEADER, type NetBackend, OFFLOAD } from "../../lib/net/backend.ts";
+import { LEGACY_NET_HEADER, MAX_PACKET, NET_HEADER, OFFLOAD } from "../../lib/net/backend.ts";
 import { DriverError } from "../../lib/virtio/device.ts";
 import { NET_FEATURE, NetDevice } from "../../lib/virtio/net.ts";
-import type { Segment } from "../../lib/virtio/queue.ts";
-import { drive, EVENT_IDX, INDIRECT_DESC, RingDriver } from "./_driver.ts";
+import { TestCable } from "./_cable.ts";
+import { drive, EVENT_IDX, INDIRECT_DESC, RingDriver, VERSION_1 } from "./_driver.ts";
 
 const RECEIVE = 0;
 const TRANSMIT = 1;
@@ -15,39 +15,13 @@ function feature(...names: (keyof typeof NET_FEATURE)[]): bigint {
   return names.reduce((bits, name) => bits | 1n << BigInt(NET_FEATURE[name]), 0n);
 }
 
-/** A cable whose other end is the test. */
-class TestCable implements NetBackend {
-  readonly sent: Uint8Array[] = [];
-  readonly coming: Uint8Array[] = [];
-  offloads = -1;
-  linkUp = true;
-  refuses = false;
-
-  constructor(readonly memory: GuestMemory) {}
-
-  send(segments: readonly Segment[], length: number): boolean {
-    if (this.refuses) return false;
-    const bytes = segments.flatMap(({ address, length }) => [...this.memory.slice(address, length)]);
-    assertEquals(bytes.length, length);
-    this.sent.push(Uint8Array.from(bytes));
-    return true;
-  }
-
-  peek(): Uint8Array | undefined {
-    return this.coming[0];
-  }
-
-  release(): void {
-    this.coming.shift();
-  }
-
-  setOffloads(flags: number): void {
-    this.offloads = flags;
-  }
+/** A card with a driver: a modern one, with features beside VERSION_1. */
+function card(features: bigint = ALL | EVENT_IDX | INDIRECT_DESC, size = 16) {
+  return legacyCard(features | VERSION_1, size);
 }
 
-/** A card with a driver. */
-function card(features: bigint = ALL | EVENT_IDX | INDIRECT_DESC, size = 16) {
+/** A card with a driver of the legacy interface. */
+function legacyCard(features: bigint, size = 16) {
   const memory = GuestMemory.allocate(4 << 20);
   const cable = new TestCable(memory);
   const warnings: string[] = [];
@@ -125,7 +99,7 @@ Deno.test("packets that wait when the driver gets ready are sent without a kick"
   const device = new NetDevice({ memory, backend: cable, mac: MAC, name: "net eth0" });
   const transmit = new RingDriver(memory);
   transmit.offer([{ bytes: packet(60) }]);
-  device.activate({ features: 0n, queues: [undefined, transmit.queue()], configChanged: () => {} });
+  device.activate({ features: VERSION_1, queues: [undefined, transmit.queue()], configChanged: () => {} });
   assertEquals(cable.sent, [packet(60)]);
   assertEquals(transmit.used().length, 1);
 });
@@ -302,4 +276,81 @@ Deno.test("a cable that is unplugged shows in the status, and the driver hears o
   assertEquals(configChanges(), 1);
   assertEquals(warnings.length, 1);
   assert(warnings[0]!.startsWith("Virtio net eth0: "));
+  assert(warnings[0]!.endsWith("the Guest sees its cable unplugged"));
+});
+
+Deno.test("a driver that does not look at the status is not said to see the cable unplugged", () => {
+  const { cable, device, warnings } = legacyCard(feature("MAC", "MRG_RXBUF"));
+  cable.linkUp = false;
+  device.attend();
+  assertEquals(warnings, [
+    "Virtio net eth0: the host's interface is gone; the Guest is not told, and nothing comes or goes",
+  ]);
+});
+
+Deno.test("a legacy driver that does not merge sends headers of 10 bytes, and the host is told so", () => {
+  for (const cuts of [[], [10], [3, 10, 30]]) {
+    const { cable, device, transmit } = legacyCard(feature("MAC", "CSUM") | INDIRECT_DESC);
+    const bytes = Uint8Array.from({ length: 70 }, (_, index) => index < LEGACY_NET_HEADER ? 0 : index);
+    const edges = [0, ...cuts, bytes.length];
+    transmit.offer(edges.slice(1).map((end, index) => ({ bytes: bytes.slice(edges[index], end) })));
+    device.notify(TRANSMIT);
+    assertEquals([cable.sent, cable.headers], [[bytes], [LEGACY_NET_HEADER]]);
+    assertEquals(transmit.used().map(({ written }) => written), [0]);
+  }
+});
+
+Deno.test("a legacy driver may send as large a frame as any, and must send its header", () => {
+  const { cable, device, transmit } = legacyCard(feature("MAC"));
+  transmit.offer([{ bytes: new Uint8Array(MAX_PACKET - 2) }]);
+  transmit.offer([{ bytes: new Uint8Array(MAX_PACKET - 1) }]);
+  transmit.offer([{ bytes: new Uint8Array(10) }]);
+  device.notify(TRANSMIT);
+  assertEquals(cable.sent.map(({ length }) => length), [MAX_PACKET - 2, 10]);
+  transmit.offer([{ bytes: new Uint8Array(9) }]);
+  assertThrows(() => device.notify(TRANSMIT), DriverError, "which has no room for its header of 10");
+});
+
+Deno.test("a legacy driver that does not merge gets headers of 10 bytes, after a wait too", () => {
+  const { cable, device, receive } = legacyCard(feature("MAC", "GUEST_CSUM", "GUEST_TSO4"));
+  const header = [1, 1, 0x36, 0, 0xb4, 5, 0x22, 0, 0x10, 0];
+  const bytes = packet(72, Object.fromEntries(header.entries()));
+  const legacy = Uint8Array.from([...header, ...bytes.subarray(NET_HEADER)]);
+  cable.coming.push(bytes.slice(), bytes.slice());
+  device.attend();
+  device.attend();
+  assertEquals(cable.coming, [bytes, bytes]);
+  receive.offer([{ room: 10 }, { room: 60 }]); // just enough
+  receive.offer([{ room: 10 }, { room: 1514 }]);
+  device.notify(RECEIVE);
+  assertEquals(receive.used().map(({ bytes }) => bytes), [legacy, legacy]);
+  receive.offer([{ room: 69 }]);
+  cable.coming.push(bytes.slice());
+  device.attend();
+  assertEquals(device.counters, { sent: 0, refused: 0, received: 2, dropped: 1 });
+});
+
+Deno.test("a legacy driver that merges has num_buffers in its header both ways", () => {
+  const { cable, device, receive, transmit } = legacyCard(feature("MAC", "MRG_RXBUF"));
+  transmit.offer([{ bytes: packet(60) }]);
+  device.notify(TRANSMIT);
+  assertEquals([cable.sent, cable.headers], [[packet(60)], [NET_HEADER]]);
+  receive.offer([{ room: 40 }]);
+  receive.offer([{ room: 40 }]);
+  cable.coming.push(packet(72));
+  device.attend();
+  assertEquals(join(receive.used()), seen(packet(72), 2));
+});
+
+Deno.test("traffic counts the bytes of frames that were sent and received, and none of what was lost", () => {
+  const { cable, device, receive, transmit } = card(feature("MAC"));
+  transmit.offer([{ bytes: packet(72) }]);
+  device.notify(TRANSMIT);
+  cable.refuses = true;
+  transmit.offer([{ bytes: packet(90) }]);
+  device.notify(TRANSMIT);
+  receive.offer([{ room: 100 }]);
+  cable.coming.push(packet(101), packet(100));
+  device.attend();
+  assertEquals(device.traffic, { kind: "net", in: 100 - NET_HEADER, out: 72 - NET_HEADER });
 });
