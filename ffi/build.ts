@@ -28,7 +28,7 @@ export function buildLibrary(path: string = fileHere(LIBRARY_NAME)): LibraryBuil
   if (modified(path) > modified(source)) return { path, made: false };
   const unfinished = `${path}.${Deno.pid}`;
   try {
-    compile(source, unfinished);
+    runCompiler([...FLAGS, "-o", unfinished, source]);
     Deno.renameSync(unfinished, path);
   } catch (error) {
     removeIfThere(unfinished);
@@ -37,10 +37,16 @@ export function buildLibrary(path: string = fileHere(LIBRARY_NAME)): LibraryBuil
   return { path, made: true };
 }
 
-function compile(source: string, target: string): void {
+/**
+ * Run the system's C compiler.
+ *
+ * @param args its words
+ * @throws {Error} if there is none, or it fails
+ */
+export function runCompiler(args: readonly string[]): void {
   let output: Deno.CommandOutput;
   try {
-    output = new Deno.Command("cc", { args: [...FLAGS, "-o", target, source], stderr: "piped" }).outputSync();
+    output = new Deno.Command("cc", { args: [...args], stderr: "piped" }).outputSync();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(`There is no C compiler "cc": install one (Debian: apt install gcc libc6-dev)`, { cause: error });

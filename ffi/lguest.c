@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,11 +27,16 @@ static int result(long value) {
 
 /* Raised whenever a function below changes, so that library.ts can tell a library of another version. */
 int lguest_version(void) {
-  return 1;
+  return 2;
 }
 
 const char *lguest_strerror(int error) {
   return strerror(error);
+}
+
+/* Bytes of an `unsigned long`, in which /dev/lguest speaks. */
+int lguest_long_size(void) {
+  return sizeof(unsigned long);
 }
 
 /* Files. Relative paths are relative to `directory`, or to the working directory if that is AT_FDCWD (-100). */
@@ -55,6 +61,15 @@ int lguest_writev(int fd, const struct iovec *vector, int count) {
   return result(writev(fd, vector, count));
 }
 
+/* /dev/lguest takes the number of a virtual CPU for the offset. */
+int lguest_pread(int fd, void *buffer, uint32_t length, uint32_t offset) {
+  return result(pread(fd, buffer, length, offset));
+}
+
+int lguest_pwrite(int fd, const void *buffer, uint32_t length, uint32_t offset) {
+  return result(pwrite(fd, buffer, length, offset));
+}
+
 int lguest_poll(struct pollfd *fds, uint32_t count, int milliseconds) {
   return result(poll(fds, count, milliseconds));
 }
@@ -65,6 +80,14 @@ int lguest_eventfd(void) {
 
 int lguest_getdents(int directory, void *buffer, uint32_t length) {
   return result(syscall(SYS_getdents64, directory, buffer, length));
+}
+
+/* From <linux/mount.h>, which has them since 5.2; the call has this number everywhere. */
+enum { OPEN_TREE_CALL = 428, TREE_CLONE = 1, TREE_RECURSIVE = 0x8000 };
+
+/* A directory for lguest_openat() that is a root of its own: no path leads out of it. Needs CAP_SYS_ADMIN. */
+int lguest_open_tree(const char *path) {
+  return result(syscall(OPEN_TREE_CALL, AT_FDCWD, path, TREE_CLONE | TREE_RECURSIVE | O_CLOEXEC));
 }
 
 /* Devices and interfaces. */
@@ -84,6 +107,28 @@ int lguest_socket(int domain, int type, int protocol) {
 int lguest_if_nametoindex(const char *name) {
   unsigned index = if_nametoindex(name);
   return index == 0 ? -errno : (int)index;
+}
+
+/* Threads and signals. */
+
+int lguest_gettid(void) {
+  return result(syscall(SYS_gettid));
+}
+
+/* Send a signal to one thread of this process. */
+int lguest_tgkill(int thread, int signal) {
+  return result(syscall(SYS_tgkill, getpid(), thread, signal));
+}
+
+static void nothing(int signal) {
+  (void)signal;
+}
+
+/* From now on a signal does nothing but end the system call that a thread waits in, with EINTR: no SA_RESTART. */
+int lguest_catch_signal(int signal) {
+  struct sigaction action = {.sa_handler = nothing};
+  sigemptyset(&action.sa_mask);
+  return result(sigaction(signal, &action, NULL));
 }
 
 /* Privileges. glibc applies the three set… calls to every thread of the process. */

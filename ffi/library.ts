@@ -1,36 +1,45 @@
 /**
  * The C library (`lguest.c`) for TypeScript: where its file is, and what its functions are called.
  *
- * Only a Guest with a tap, another root or another user needs it; nothing is opened before {@link openLibrary} is
- * called. Every thread opens it for itself. All functions return a number: what the system call returned, or -errno.
+ * Only a Guest with a tap, another root or another user, or one on `/dev/lguest`, needs it; nothing is opened before
+ * {@link openLibrary} is called. Every thread opens it for itself. All functions return a number: what the system call
+ * returned, or -errno.
  * Read next: `build.ts`, which makes the file; `lib/net/tap.ts`, its first user.
  *
  * @module
  */
 import { dirname, fromFileUrl, join } from "@std/path";
-import { GuestError } from "../lib/guest_error.ts";
+import { GuestError, requireDeno } from "../lib/guest_error.ts";
+import { embeddedLibrary, withFile } from "./embedded.ts";
 
 /** What its file is called. */
 export const LIBRARY_NAME = "liblguest.so";
 
 /** What `lguest_version()` returns in the library that this module describes. */
-const VERSION = 1;
+const VERSION = 2;
 
 const SYMBOLS = {
   lguest_version: { parameters: [], result: "i32" },
   lguest_strerror: { parameters: ["i32"], result: "pointer" },
+  lguest_long_size: { parameters: [], result: "i32" },
   lguest_openat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   lguest_close: { parameters: ["i32"], result: "i32" },
   lguest_read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   lguest_write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   lguest_writev: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  lguest_pread: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
+  lguest_pwrite: { parameters: ["i32", "buffer", "u32", "u32"], result: "i32" },
   lguest_poll: { parameters: ["buffer", "u32", "i32"], result: "i32" },
   lguest_eventfd: { parameters: [], result: "i32" },
   lguest_getdents: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  lguest_open_tree: { parameters: ["buffer"], result: "i32" },
   lguest_ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   lguest_ioctl_value: { parameters: ["i32", "u32", "u32"], result: "i32" },
   lguest_socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   lguest_if_nametoindex: { parameters: ["buffer"], result: "i32" },
+  lguest_gettid: { parameters: [], result: "i32" },
+  lguest_tgkill: { parameters: ["i32", "i32"], result: "i32" },
+  lguest_catch_signal: { parameters: ["i32"], result: "i32" },
   lguest_getpwnam: { parameters: ["buffer", "buffer"], result: "i32" },
   lguest_getgrouplist: { parameters: ["buffer", "u32", "buffer", "i32"], result: "i32" },
   lguest_setgroups: { parameters: ["u32", "buffer"], result: "i32" },
@@ -46,31 +55,39 @@ export type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 export const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
+  ESRCH: 3,
   EINTR: 4,
+  ENXIO: 6,
+  EBADF: 9,
   EAGAIN: 11,
   EACCES: 13,
   ENODEV: 19,
   ENOTDIR: 20,
+  EINVAL: 22,
+  ERESTART: 85,
   EOPNOTSUPP: 95,
 } as const;
 
 /** `openat()`: relative to the working directory. */
 export const AT_FDCWD = -100;
 /** `open()` flags; the same on x86-64 and arm64. */
-export const O_RDONLY = 0, O_RDWR = 2, O_NONBLOCK = 0o4000;
+export const O_RDONLY = 0, O_RDWR = 2, O_NONBLOCK = 0o4000, O_PATH = 0o10000000;
 
 let opened: { readonly path: string | undefined; readonly library: Library } | undefined;
 
 /**
  * Open the C library; the same again if this thread has opened it already.
  *
- * @param path its file, as a user named it; else it is looked for beside this module and beside the program
+ * @param path its file, as a user named it; else it is the one in this executable, or is looked for beside this module
+ * and beside the program
  * @throws {GuestError} if there is none, or one that cannot be used
  */
 export function openLibrary(path?: string): Library {
   if (opened && opened.path === path) return opened.library;
-  const file = path ?? findLibrary();
-  const library = dlopen(file);
+  requireDeno("The C library");
+  const bytes = path === undefined ? embeddedLibrary(LIBRARY_NAME) : undefined;
+  const file = bytes ? "(in this executable)" : path ?? findLibrary();
+  const library = bytes ? withFile(bytes, dlopen) : dlopen(file);
   const version = library.lguest_version();
   if (version !== VERSION) {
     throw new GuestError(
@@ -96,7 +113,7 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** Where the library may be, best first; in a compiled executable the first is among its own files. */
+/** Where the library may be, best first. */
 function places(): string[] {
   const here = new URL(LIBRARY_NAME, import.meta.url);
   const program = join(dirname(Deno.execPath()), LIBRARY_NAME);
@@ -113,7 +130,7 @@ function findLibrary(): string {
     }
   }
   throw new GuestError(
-    `Taps, --chroot and --username need the C library: run "deno task build" (no "${candidates[0]}")`,
+    `Taps, --chroot, --username and /dev/lguest need the C library: run "deno task build" (no "${candidates[0]}")`,
   );
 }
 

@@ -8,7 +8,7 @@ const missing = whyNot();
 const ignore = missing !== undefined;
 const needs = ignore ? ` (${missing})` : "";
 /** The version that `openLibrary()` wants, changed in a copy of the source. */
-const VERSION = /return 1;/;
+const VERSION = /return 2;/;
 
 function whyNot(): string | undefined {
   for (const name of ["run", "read", "write", "ffi", "env"] as const) {
@@ -105,7 +105,7 @@ Deno.test(
     const other = join(directory, "other.so");
     const args = ["-shared", "-fPIC", "-o", other, join(directory, "other.c")];
     assert(new Deno.Command("cc", { args }).outputSync().success);
-    assertThrows(() => openLibrary(other), GuestError, `has version 99, not 1: run "deno task build"`);
+    assertThrows(() => openLibrary(other), GuestError, `has version 99, not 2: run "deno task build"`);
   }),
 );
 
@@ -116,7 +116,7 @@ Deno.test(
     // The same modules where no library has been built.
     for (const folder of ["ffi", "lib"]) Deno.mkdirSync(join(directory, folder));
     const root = fromFileUrl(new URL("../../", import.meta.url));
-    for (const file of ["ffi/library.ts", "lib/guest_error.ts"]) {
+    for (const file of ["ffi/library.ts", "ffi/embedded.ts", "lib/guest_error.ts"]) {
       Deno.copyFileSync(join(root, file), join(directory, file));
     }
     const code = `import { openLibrary } from ${JSON.stringify(join(directory, "ffi/library.ts"))};
@@ -126,7 +126,10 @@ Deno.test(
       args: ["run", "-A", "--config", join(root, "deno.json"), join(directory, "main.ts")],
     }).outputSync();
     const text = new TextDecoder().decode(stdout);
-    assertStringIncludes(text, `GuestError: Taps, --chroot and --username need the C library: run "deno task build"`);
+    assertStringIncludes(
+      text,
+      `GuestError: Taps, --chroot, --username and /dev/lguest need the C library: run "deno task build"`,
+    );
     assertStringIncludes(text, join(directory, "ffi", LIBRARY_NAME));
     assertEquals(text.trimEnd().split("\n").length, 1, new TextDecoder().decode(stderr));
   }),
