@@ -54,6 +54,16 @@ for (const [kind, space] of [["table", () => new AddressSpace(0x10000)], ["list"
     assertEquals([ports.read(0x100, 2), ports.read(0x201, 1)], [0xffff, 0x41]);
   });
 
+  Deno.test(`AddressSpace (${kind}) counts accesses, a split one as one, and those that nobody answers`, () => {
+    const ports = space();
+    ports.register(0x100, 2, new Recorder(), "only");
+    ports.read(0x100, 2);
+    ports.write(0x101, 4, 0);
+    ports.read(0x200, 4);
+    ports.read(0x200, 1);
+    assertEquals(ports.accesses, 4);
+  });
+
   Deno.test(`AddressSpace (${kind}) refuses a range that overlaps another`, () => {
     const ports = space();
     ports.register(0x100, 4, new Recorder(), "first");

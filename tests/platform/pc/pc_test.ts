@@ -3,7 +3,9 @@ import { GuestMemory } from "../../../lib/memory.ts";
 import { ATTENTION_LOOK, ATTENTION_TERMINATE, signal } from "../../../lib/platform/attention.ts";
 import { MemoryConsole } from "../../../lib/platform/console.ts";
 import { ConsoleRing, RingConsole } from "../../../lib/platform/console_ring.ts";
-import { createHostClock, PcMachine } from "../../../lib/platform/pc/pc.ts";
+import { createHostClock } from "../../../lib/platform/host_clock.ts";
+import { PcMachine } from "../../../lib/platform/pc/pc.ts";
+import { FakeDevice } from "../../virtio/_pci.ts";
 import { FakeClock } from "./_fakes.ts";
 
 function bench() {
@@ -200,3 +202,30 @@ for (const seed of [1, 2, 3, 4]) {
     assertEquals(wrong, []);
   });
 }
+
+Deno.test("PcMachine.statistics() counts accesses, interrupts, and bytes of its devices, over resets too", () => {
+  const { machine, clock, out } = bench();
+  const device = Object.assign(new FakeDevice(), { traffic: { kind: "block", in: 5, out: 7 } });
+  machine.attachVirtio(device);
+  startInterrupts(out);
+  out(0x43, 0x30);
+  out(0x40, 0xa9, 0x04);
+  clock.time = machine.deadline();
+  machine.poll();
+  machine.interrupts.acknowledge();
+  machine.mmio.read(0xf000_0000, 4);
+  const { exits } = machine.statistics();
+  machine.reset();
+  machine.ports.read(0x61, 1);
+  device.traffic.in += 10;
+  assertEquals(exits, { port: 13, mmio: 1, interrupt: 1, halt: 0 });
+  assertEquals(machine.statistics(), { exits: { ...exits, port: 14 }, bytes: { block: { in: 15, out: 7 } } });
+});
+
+Deno.test("PcMachine.statistics() counts the times that a halted CPU slept", () => {
+  const { machine, out } = bench();
+  out(0x43, 0x30);
+  out(0x40, 0xa9, 0x04); // a millisecond
+  machine.wait();
+  assertEquals(machine.statistics().exits["halt"], 1);
+});
