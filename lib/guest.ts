@@ -7,59 +7,25 @@
  * their files while this thread reads and unpacks the kernel: RAM is shared, so the loader's work needs no copy. Once
  * all of them are ready privileges are dropped, if that was asked for. The consoles' bytes travel in two rings of shared
  * memory between that Worker and a {@link HostConsole}. A Guest that reboots is loaded again from the bytes that are
- * held here, and the same Workers serve it. Read next: `boot/`, `vcpu.ts`.
+ * held here, and the same Workers serve it. Read next: `guest_boot.ts`, `vcpu.ts`.
  *
  * @module
  */
 import { Backlog } from "./backlog.ts";
-import { loadKernel } from "./boot/boot.ts";
-import { BootError } from "./boot/error.ts";
+import { GuestBoot, memoryNeeded } from "./guest_boot.ts";
 import { GuestError } from "./guest_error.ts";
-import { readHostFile } from "./host_file.ts";
-import { type DeviceOption, HostDevices } from "./devices.ts";
+import type { GuestOptions } from "./guest_options.ts";
+import { HostDevices } from "./devices.ts";
 import type { EntryState, StopReason } from "./engine/engine.ts";
 import type { HostConsole } from "./host_console.ts";
 import { GuestMemory } from "./memory.ts";
 import { ATTENTION_TERMINATE, signal } from "./platform/attention.ts";
 import { ConsoleRing } from "./platform/console_ring.ts";
+import { type Kicker, startKicker } from "./platform/lguest/kicker.ts";
+import { PauseControl } from "./platform/pause.ts";
 import { preparePrivileges } from "./privileges.ts";
-import type { VcpuReport, VcpuRequest } from "./vcpu.ts";
-
-/** What executes a Guest: `auto` takes the fastest that there is. */
-export type EngineName = "auto" | "soft";
-
-/** Who unpacks a compressed kernel: this program, or the kernel's own code in the Guest. */
-export type UnpackPlace = "host" | "guest";
-
-/** What a Guest is made of. */
-export interface GuestOptions {
-  /** RAM in bytes, a multiple of 4096. */
-  readonly memory: number;
-  /** Path of the kernel image: bzImage or ELF. */
-  readonly kernel: string;
-  /** Path of the initial RAM disk. */
-  readonly initrd?: string;
-  /** The kernel's command line. */
-  readonly commandLine?: string;
-  /** Its devices besides the console, in the order of their slots. */
-  readonly devices?: readonly DeviceOption[];
-  /** The user that this process becomes, for good, once everything is open. */
-  readonly username?: string;
-  /** The directory that this process gets as its root, for good, once everything is open. */
-  readonly chroot?: string;
-  /** Path of the C library, which taps, {@link username} and {@link chroot} need. */
-  readonly library?: string;
-  /** What executes it; `auto` unless given. */
-  readonly engine?: EngineName;
-  /** Who unpacks the kernel; `host` unless given. */
-  readonly unpack?: UnpackPlace;
-  /** Takes lines that tell what is done. */
-  readonly log?: (line: string) => void;
-  /** Takes lines about what does not work as it should, though the Guest goes on. */
-  readonly warn?: (line: string) => void;
-  /** The module of the virtual CPU's Worker, if not our own. */
-  readonly vcpuModule?: URL;
-}
+import { describeExits, type Statistics } from "./statistics.ts";
+import type { VcpuReport, VcpuRequest } from "./vcpu_messages.ts";
 
 /** What is waited for of the virtual CPU's thread. */
 interface Expectation {
@@ -82,21 +48,29 @@ export class Guest {
   readonly #backlog = new Backlog();
   readonly #output = ConsoleRing.allocate();
   readonly #input: ConsoleRing;
-  #kernel: Uint8Array<ArrayBuffer> = new Uint8Array();
-  #initrd: Uint8Array<ArrayBuffer> | undefined;
+  readonly #pause: PauseControl;
+  #boot: GuestBoot | undefined;
+  #kicker: Kicker | undefined;
   // No promise lives as long as the Guest: each reboot would add to what waits for it.
   #expected: Expectation | undefined;
   #failure: Error | undefined;
   #isTerminated = false;
+  #isClosed = false;
   /** The virtual CPU was asked to run and has not stopped since. */
   #isRunning = false;
+  #startedAt: number | undefined;
+  #lifeBegan = 0;
+  #counted: Statistics = { exits: {}, bytes: {} };
+  /** What has gone through the consoles, which are counted here, where all their bytes pass. */
+  readonly #consoleBytes = { in: 0, out: 0 };
   readonly #devices: Promise<HostDevices>;
   #entry: EntryState | undefined;
 
   /** Starts the Workers, which load their modules while this thread goes on. */
   private constructor(options: GuestOptions) {
     this.#options = options;
-    this.#memory = allocate(options.memory);
+    this.#memory = allocate(options);
+    this.#pause = new PauseControl(this.#memory);
     this.#input = new ConsoleRing(ConsoleRing.allocate().buffer, this.#memory.attention);
     this.#worker = new Worker(options.vcpuModule ?? new URL("./vcpu_worker.ts", import.meta.url), {
       type: "module",
@@ -123,35 +97,41 @@ export class Guest {
    * @throws {GuestError} if a file or a device cannot be used, or the memory cannot be had
    */
   static async create(options: GuestOptions): Promise<Guest> {
-    using privileges = preparePrivileges(options);
-    const guest = new Guest(options);
+    const privileges = preparePrivileges(options);
     try {
-      await guest.#prepare();
-      for (const line of privileges.drop()) guest.#log(line);
-    } catch (error) {
-      await guest.#close();
-      throw error;
+      const guest = new Guest(options);
+      try {
+        await guest.#prepare();
+        for (const line of privileges.drop()) guest.#log(line);
+      } catch (error) {
+        await guest.#close();
+        throw error;
+      }
+      return guest;
+    } finally {
+      privileges[Symbol.dispose](); // Node 20 knows no `using`
     }
-    return guest;
   }
 
   async #prepare(): Promise<void> {
     const options = this.#options;
-    this.#kernel = readHostFile(options.kernel, "Kernel");
-    if (options.initrd !== undefined) this.#initrd = readHostFile(options.initrd, "Initrd");
-    this.#entry = this.#load();
+    const boot = this.#boot = new GuestBoot(options, (line) => this.#log(line));
+    this.#entry = boot.place(this.#memory);
+    if (boot.choice.engine === "lguest") this.#kicker = this.#startKicker();
     const devices = await this.#devices;
-    const { memory, base, size } = this.#memory;
+    await this.#kicker?.ready;
+    const { memory, base } = this.#memory;
     const ready = this.#nextReport("ready");
     this.#post({
       kind: "setup",
       setup: {
         memory,
         base,
-        size,
+        size: boot.memorySize,
         output: this.#output.buffer,
         input: this.#input.buffer,
-        keyboard: /(^|\s)console=hvc/.test(options.commandLine ?? "") ? "virtio" : "serial",
+        platform: boot.setup(this.#kicker),
+        keyboard: boot.keyboard,
         devices: devices.setups,
         verbose: options.log !== undefined,
         backlog: this.#backlog.word,
@@ -177,9 +157,10 @@ export class Guest {
     console.onresize = resize;
     try {
       for (;;) {
-        const reason = await this.#runOnce(this.#entry ?? this.#load());
+        const reason = await this.#runOnce(this.#entry ?? this.#boot!.place(this.#memory));
         if (reason.kind !== "reset") return reason;
         this.#log("The Guest reboots");
+        this.#options.rebooted?.();
         this.#entry = undefined;
       }
     } finally {
@@ -189,21 +170,63 @@ export class Guest {
     }
   }
 
+  /** When its first instruction ran, in milliseconds of `performance.now()`; `undefined` before. */
+  get startedAt(): number | undefined {
+    return this.#startedAt;
+  }
+
+  /**
+   * How often the engine left the Guest, and bytes in and out, over all reboots. The console's bytes are those of now;
+   * all else is known when the Guest has stopped, and stays unknown if its virtual CPU had to be ended by force.
+   */
+  get statistics(): Statistics {
+    const { exits, bytes } = this.#counted;
+    return { exits, bytes: { console: { ...this.#consoleBytes }, ...bytes } };
+  }
+
   /** End the virtual CPU, then the devices: in this order nobody uses what is closed. */
   async #close(): Promise<void> {
+    this.#isClosed = true;
     this.#input.close();
     this.#output.close();
     if (this.#isRunning) {
       // `Worker.terminate()` does not wait for its thread, which may be writing to a tap just now.
       signal(this.#memory.attention, ATTENTION_TERMINATE);
+      this.#pause.release(); // only now: it shall see the other first
       let timer: ReturnType<typeof setTimeout> | undefined;
       const tooLong = new Promise<void>((resolve) => timer = setTimeout(resolve, TERMINATE_MS));
       await Promise.race([this.#nextReport("stopped").catch(() => {}), tooLong]);
       clearTimeout(timer);
     }
+    this.#pause.release();
     this.#worker.terminate();
+    await this.#kicker?.close();
     const devices = await this.#devices.catch(() => undefined);
     await devices?.close();
+  }
+
+  /**
+   * Have the virtual CPU and its clock stand still until {@link resume}; disks finish what they were asked for.
+   *
+   * @returns resolves when it does, or when it was resumed before that
+   * @throws {GuestError} if it has stopped
+   */
+  async pause(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#pause.request();
+      await this.#pause.settled();
+    }
+    if (this.#isClosed) throw new GuestError("The Guest cannot be paused: it has stopped");
+  }
+
+  /** Whether it stands still, or is about to. */
+  get isPaused(): boolean {
+    return this.#pause.isWanted;
+  }
+
+  /** Let it go on where it stood. */
+  resume(): void {
+    this.#pause.release();
   }
 
   /** Stop the Guest where it stands, as if its power were cut; {@link run} then ends with "terminated". */
@@ -214,24 +237,13 @@ export class Guest {
     }
   }
 
-  #load(): EntryState {
-    const { kernel, initrd, commandLine, unpack } = this.#options;
-    const started = performance.now();
-    try {
-      const entry = loadKernel(this.#memory, {
-        kernel: { name: kernel, bytes: this.#kernel },
-        commandLine: commandLine ?? "",
-        unpack: unpack !== "guest",
-        initrd: this.#initrd && { name: initrd ?? "", bytes: this.#initrd },
-      });
-      const ms = Math.round(performance.now() - started);
-      this.#log(`Kernel "${kernel}" loaded in ${ms} ms, entered at 0x${entry.eip.toString(16)}`);
-      if (this.#initrd) this.#log(`Initrd "${initrd}" has ${this.#initrd.length} bytes`);
-      return entry;
-    } catch (error) {
-      if (error instanceof BootError) throw new GuestError(error.message, { cause: error });
-      throw error;
-    }
+  #startKicker(): Kicker {
+    const { library, warn } = this.#options;
+    return startKicker({
+      attention: this.#memory.attention,
+      onFailure: (message) => warn?.(message),
+      ...(library !== undefined && { library }),
+    });
   }
 
   /** One life of the Guest, from its kernel's first instruction to a stop or a reset. */
@@ -256,12 +268,26 @@ export class Guest {
       this.#backlog.remove();
       (report.warning ? this.#options.warn : this.#options.log)?.(report.line);
     } else if (report.kind === "running") {
+      this.#lifeBegan = performance.now();
+      this.#startedAt ??= this.#lifeBegan;
       this.#log(`First instruction ${Math.round(performance.now())} ms after start`);
     } else if (report.kind === "failed") this.#fail(vcpuError(report));
     else {
-      if (report.kind === "stopped") this.#isRunning = false;
+      if (report.kind === "stopped") {
+        this.#isRunning = false;
+        this.#count(report.statistics);
+      }
       if (report.kind === this.#expected?.kind) this.#expected.resolve(report);
     }
+  }
+
+  /** A life of the Guest has ended: what it added to the counters is worth a line. */
+  #count(statistics: Statistics | undefined): void {
+    if (!statistics) return;
+    const before = this.#counted.exits, seconds = (performance.now() - this.#lifeBegan) / 1000;
+    const exits = Object.entries(statistics.exits).map(([kind, count]) => [kind, count - (before[kind] ?? 0)]);
+    this.#log(`Exits: ${describeExits(Object.fromEntries(exits), seconds)}`);
+    this.#counted = statistics;
   }
 
   #fail(error: Error): void {
@@ -274,6 +300,7 @@ export class Guest {
     const chunk = new Uint8Array(OUTPUT_CHUNK);
     while (await this.#output.dataReady()) {
       const count = this.#output.read(chunk);
+      this.#consoleBytes.out += count;
       await console.write(chunk.subarray(0, count));
     }
   }
@@ -283,7 +310,9 @@ export class Guest {
       let bytes = await console.read();
       if (!bytes) return;
       while (bytes.length > 0) {
-        bytes = bytes.subarray(this.#input.write(bytes));
+        const count = this.#input.write(bytes);
+        this.#consoleBytes.in += count;
+        bytes = bytes.subarray(count);
         if (bytes.length > 0 && !await this.#input.roomReady()) return;
       }
     }
@@ -302,11 +331,11 @@ function vcpuError({ message, stack, user }: VcpuReport & { kind: "failed" }): E
   return user ? new GuestError(message) : Object.assign(new Error(message), { stack });
 }
 
-function allocate(size: number): GuestMemory {
+function allocate(options: GuestOptions): GuestMemory {
   try {
-    return GuestMemory.allocate(size);
+    return GuestMemory.allocate(memoryNeeded(options));
   } catch (error) {
-    const mib = size / 2 ** 20;
+    const mib = options.memory / 2 ** 20;
     throw new GuestError(`Cannot get ${mib} MiB of memory for the Guest: the system refuses`, { cause: error });
   }
 }

@@ -9,3 +9,14 @@ export class GuestError extends Error {
   /** What tells it from other errors. */
   override name = "GuestError";
 }
+
+/**
+ * To be called before something is done that only Deno can do; the library is also an npm package, for Node.
+ *
+ * @param what what the user wanted: 'Disk "a.img"'
+ * @param instead what to do, behind a colon
+ * @throws {GuestError} if this is not Deno
+ */
+export function requireDeno(what: string, instead: string = "run this program in Deno"): void {
+  if (!("Deno" in globalThis)) throw new GuestError(`${what} needs Deno: ${instead}`);
+}

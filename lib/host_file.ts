@@ -3,11 +3,24 @@
  *
  * @module
  */
-import { GuestError } from "./guest_error.ts";
+import type { NamedFile } from "./boot/boot.ts";
+import { GuestError, requireDeno } from "./guest_error.ts";
 
 /** More than any kernel or RAM disk has: what is larger (`/dev/zero`) is a mistake. */
 const MAX_FILE = 2 ** 30;
 const CHUNK = 1 << 20;
+
+/**
+ * A file's bytes, or those that a program has already.
+ *
+ * @param source a path, or bytes, of which a copy is made
+ * @param what what it is to the Guest: "Kernel"
+ * @throws {GuestError} if it is a path that cannot be read
+ */
+export function hostBytes(source: string | Uint8Array, what: string): NamedFile {
+  if (typeof source === "string") return { name: source, bytes: readHostFile(source, what) };
+  return { name: `${source.length} bytes`, bytes: source.slice() };
+}
 
 /**
  * Read a file, or whatever else gives bytes up to an end (a pipe).
@@ -17,14 +30,19 @@ const CHUNK = 1 << 20;
  * @throws {GuestError} if it cannot be read
  */
 export function readHostFile(path: string, what: string): Uint8Array<ArrayBuffer> {
+  requireDeno(`${what} "${path}"`, "read the file yourself and pass its bytes, or run this program in Deno");
+  // No `using` here and in what else the npm package's modules reach: Node 20 does not know it.
+  let file: Deno.FsFile | undefined;
   try {
-    using file = Deno.openSync(path);
+    file = Deno.openSync(path);
     const info = file.statSync();
     if (info.isDirectory) throw new GuestError(`${what} "${path}" is a directory`);
     return readToEnd(file, info.isFile ? info.size + 1 : CHUNK);
   } catch (error) {
     if (error instanceof GuestError) throw error;
     throw new GuestError(`${what} "${path}" ${explain(error)}`, { cause: error });
+  } finally {
+    file?.close();
   }
 }
 

@@ -3,14 +3,12 @@ import { PcMachine } from "../../lib/platform/pc/pc.ts";
 import { serveVcpu } from "../../lib/vcpu.ts";
 import { FakeEngine } from "./_fake_engine.ts";
 
-serveVcpu({
-  machine: ({ memory, console, log }) => {
-    const machine = new PcMachine({ memory, console: console.serial, ...(log && { log }) });
-    const drain = () => {
-      machine.poll();
-      return !console.pendingOutput;
-    };
-    return { machine, drain };
-  },
-  engine: (memory, machine) => new FakeEngine(memory, machine),
+serveVcpu(({ memory, console, log }) => {
+  const machine = new PcMachine({ memory, console: console.serial, ...(log && { log }) });
+  const drain = () => {
+    machine.poll();
+    return !console.pendingOutput;
+  };
+  const close = () => log?.("The virtual CPU is closed");
+  return { machine, engine: new FakeEngine(memory, machine), drain, statistics: () => machine.statistics(), close };
 });

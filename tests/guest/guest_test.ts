@@ -1,6 +1,7 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { MOST_MESSAGES } from "../../lib/backlog.ts";
-import { Guest, type GuestOptions } from "../../lib/guest.ts";
+import { Guest } from "../../lib/guest.ts";
+import type { GuestOptions } from "../../lib/guest_options.ts";
 import { GuestError } from "../../lib/guest_error.ts";
 import type { HostConsole } from "../../lib/host_console.ts";
 import { tinyKernel } from "./_kernel.ts";
@@ -91,9 +92,21 @@ Deno.test({
     withOptions("say:hello reset poweroff", async (options) => {
       const console = new ScriptedConsole();
       const guest = await Guest.create(options);
-      await Deno.writeTextFile(options.kernel, "gone");
+      await Deno.writeTextFile(String(options.kernel), "gone");
       assertEquals(await guest.run(console), { kind: "poweroff" });
       assertEquals(console.text, "hello\nhello\n");
+    }),
+});
+
+Deno.test({
+  name: "Guest.run() has the virtual CPU close what it opened at the end, and not when the Guest resets",
+  ignore,
+  fn: () =>
+    withOptions("say:hello reset poweroff", async (options) => {
+      const lines: string[] = [];
+      await (await Guest.create({ ...options, log: (line) => lines.push(line) })).run(new ScriptedConsole());
+      const told = lines.filter((line) => /reboots|closed/.test(line));
+      assertEquals(told, ["The Guest reboots", "The virtual CPU is closed"]);
     }),
 });
 
@@ -141,9 +154,9 @@ Deno.test({
   ignore,
   fn: () =>
     withOptions("", async (options) => {
-      await Deno.writeTextFile(options.kernel, "#!/bin/sh\n");
+      await Deno.writeTextFile(String(options.kernel), "#!/bin/sh\n");
       const error = await assertRejects(() => Guest.create(options), GuestError, "not a Linux kernel");
-      assertStringIncludes(error.message, options.kernel);
+      assertStringIncludes(error.message, String(options.kernel));
     }),
 });
 
@@ -154,8 +167,9 @@ Deno.test({
     withOptions("poweroff", async (options) => {
       const lines: string[] = [];
       await (await Guest.create({ ...options, log: (line) => lines.push(line) })).run(new ScriptedConsole());
-      assertStringIncludes(lines[0]!, `Kernel "${options.kernel}" loaded`);
-      assertStringIncludes(lines[1]!, "First instruction");
+      const loaded = lines.findIndex((line) => line.startsWith(`Kernel "${options.kernel}" loaded`));
+      assertStringIncludes(lines[0]!, "Platform pc, engine soft");
+      assertStringIncludes(lines[loaded + 1]!, "First instruction");
     }),
 });
 
@@ -170,5 +184,48 @@ Deno.test({
       };
       await (await Guest.create({ ...options, log })).run(new ScriptedConsole());
       assertEquals(accesses, 3 * MOST_MESSAGES);
+    }),
+});
+
+Deno.test({
+  name: "Guest.statistics counts over reboots, and startedAt is when the first life began",
+  ignore,
+  fn: () =>
+    withOptions("say:hello pci:1000 reset poweroff", async (options) => {
+      const guest = await Guest.create(options);
+      assertEquals([guest.startedAt, guest.statistics.exits], [undefined, {}]);
+      const created = performance.now();
+      await guest.run(new ScriptedConsole());
+      assert(guest.startedAt! >= created && guest.startedAt! <= performance.now());
+      const { exits, bytes } = guest.statistics;
+      assertEquals(bytes["console"], { in: 0, out: "hello\nhello\n".length });
+      assert(exits["port"]! >= 2000 + "hellohello".length, `${exits["port"]} port accesses`);
+      assertEquals(Object.keys(exits).toSorted(), ["halt", "interrupt", "mmio", "port"]);
+    }),
+});
+
+Deno.test({
+  name: "Guest.statistics counts what is typed",
+  ignore,
+  fn: () =>
+    withOptions("echo poweroff", async (options) => {
+      const guest = await Guest.create(options);
+      await guest.run(new ScriptedConsole("ab", "q"));
+      assertEquals(guest.statistics.bytes["console"], { in: 3, out: 2 });
+    }),
+});
+
+Deno.test({
+  name: "Guest.statistics is there when the Guest was terminated",
+  ignore,
+  fn: () =>
+    withOptions("pci:100 say:hello hang", async (options) => {
+      const guest = await Guest.create(options);
+      const console = new ScriptedConsole();
+      await guest.run({
+        read: () => console.read(),
+        write: (bytes) => console.write(bytes).then(() => console.text.endsWith("\n") ? guest.terminate() : undefined),
+      });
+      assert(guest.statistics.exits["port"]! >= 100);
     }),
 });
