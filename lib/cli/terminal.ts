@@ -3,7 +3,7 @@
  *
  * From stdin enter keys, which go to the Guest (^C too: the terminal is raw while the Guest runs); what the Guest
  * wrote leaves on stdout, every byte in order. Three ^C within a second, a signal, or a stdout that nobody reads any
- * more end the program: {@link Terminal.ended} tells with which status. The terminal is put back by
+ * more end the program: {@link Terminal.ended} tells how. The terminal is put back by
  * {@link Terminal.close}, by an exit from anywhere, and before a signal ends the program.
  * Read next: `../host_console.ts`, the interface that this implements.
  *
@@ -11,7 +11,7 @@
  */
 import type { HostConsole } from "../host_console.ts";
 import type { WindowSize } from "../platform/console.ts";
-import { say } from "./messages.ts";
+import type { Outcome } from "./outcome.ts";
 
 /** Exit status after ^C three times, or SIGINT: what a shell shows for a program that SIGINT ended. */
 export const INTERRUPTED = 130;
@@ -19,8 +19,11 @@ export const INTERRUPTED = 130;
 /** The signals that end the program, with its status: 128 and the signal's number, as a shell shows it. */
 const SIGNALS = { SIGHUP: 129, SIGINT: INTERRUPTED, SIGTERM: 143 } as const;
 
-/** Exit status when nobody reads stdout any more: what a shell shows for SIGPIPE. */
-const BROKEN_PIPE = 141;
+/** Three ^C. */
+const CTRL_C_PRESSED: Outcome = { reason: "interrupted", message: "^C three times", status: INTERRUPTED };
+
+/** Nobody reads stdout any more; the status is what a shell shows for SIGPIPE. */
+const NO_READER: Outcome = { reason: "terminated", message: "Nobody reads stdout any more", status: 141 };
 
 const CTRL_C = 3;
 const ESCAPE = 0x1b;
@@ -78,9 +81,10 @@ export class InterruptCounter {
 
 /** stdin and stdout as the Guest's console. */
 export class Terminal implements HostConsole {
-  /** Resolves to an exit status when the user, a signal or a closed stdout ends the program. */
-  readonly ended: Promise<number>;
-  readonly #end: (status: number) => void;
+  /** Resolves when the user, a signal or a closed stdout ends the program; to the first of them. */
+  readonly ended: Promise<Outcome>;
+  readonly #resolve: (outcome: Outcome) => void;
+  #outcome: Outcome | undefined;
   readonly #interrupts = new InterruptCounter();
   readonly #listeners: [Deno.Signal, () => void][] = [];
   readonly #isTerminal = Deno.stdin.isTerminal();
@@ -93,18 +97,17 @@ export class Terminal implements HostConsole {
   #inputOver = false;
   #raw = false;
   #isMute = false;
-  #lastByte = 10;
 
   /** Nothing happens to the terminal before {@link open}. */
   constructor() {
-    const { promise, resolve } = Promise.withResolvers<number>();
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.ended = promise;
-    this.#end = resolve;
+    this.#resolve = resolve;
   }
 
-  /** Whether the cursor stands behind something that the Guest wrote. */
-  get midLine(): boolean {
-    return this.#lastByte !== 10;
+  /** What {@link ended} resolves to, if that is known already. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
   }
 
   /** The size of the window that the Guest's output appears in. */
@@ -119,7 +122,10 @@ export class Terminal implements HostConsole {
 
   /** Make the terminal raw and begin to read keys. */
   open(): void {
-    for (const [name, status] of Object.entries(SIGNALS)) this.#listen(name as Deno.Signal, () => this.#end(status));
+    for (const [name, status] of Object.entries(SIGNALS)) {
+      const outcome: Outcome = { reason: "terminated", message: name, status };
+      this.#listen(name as Deno.Signal, () => this.#end(outcome));
+    }
     // A shell that stopped and continues us may have changed the terminal meanwhile.
     this.#listen("SIGCONT", () => this.#setRaw());
     this.#listen("SIGWINCH", () => this.onresize?.());
@@ -150,7 +156,6 @@ export class Terminal implements HostConsole {
         return;
       }
     }
-    this.#lastByte = bytes.at(-1) ?? this.#lastByte;
   }
 
   /** Nothing can be shown any more. That nobody listens is no error; anything else is told once. */
@@ -158,8 +163,13 @@ export class Terminal implements HostConsole {
     if (this.#isMute) return;
     this.#isMute = true;
     const isPipe = error instanceof Deno.errors.BrokenPipe;
-    if (!isPipe) say(`stdout cannot be written: ${error instanceof Error ? error.message : error}`);
-    this.#end(isPipe ? BROKEN_PIPE : 1);
+    const message = `stdout cannot be written: ${error instanceof Error ? error.message : error}`;
+    this.#end(isPipe ? NO_READER : { reason: "error", message, status: 1 });
+  }
+
+  #end(outcome: Outcome): void {
+    this.#outcome ??= outcome;
+    this.#resolve(outcome);
   }
 
   /** The next keys, or `undefined` when there will be none. */
@@ -186,7 +196,7 @@ export class Terminal implements HostConsole {
         break;
       }
       const bytes = buffer.slice(0, count);
-      if (this.#interrupts.see(bytes, performance.now())) this.#end(INTERRUPTED);
+      if (this.#interrupts.see(bytes, performance.now())) this.#end(CTRL_C_PRESSED);
       if (this.#queued + count > TYPE_AHEAD) continue;
       this.#queue.push(bytes);
       this.#queued += count;

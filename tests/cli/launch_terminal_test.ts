@@ -1,5 +1,5 @@
 /** The launcher in a terminal: raw while the Guest runs, and as it was afterwards whatever ends it. */
-import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { FAKE_LAUNCHER, LAUNCHER, launcherCommand, MAY_RUN, runInTerminal, withKernel } from "./_run.ts";
 
 const ignore = !MAY_RUN;
@@ -93,4 +93,37 @@ Deno.test({
     assertStringIncludes(stdout, "status: 1");
     assertRestored(stdout);
   },
+});
+
+for (
+  const [environment, word, seen] of [
+    ["TERM=xterm", "die:why", "\x1b[1;31mlguest:\x1b[0m The Guest died: why"],
+    ["TERM=xterm NO_COLOR=1", "die:why", "\nlguest: The Guest died: why"],
+    ["TERM=dumb", "die:why", "\nlguest: The Guest died: why"],
+    ["TERM=xterm", "poweroff --log=/dev/full", "\x1b[1;33mlguest:\x1b[0m Log file"],
+    ["TERM=xterm", "poweroff -v", "\nlguest: Ends with status 0"],
+  ] as const
+) {
+  Deno.test({
+    name: `launch() in a terminal with ${environment} shows ${JSON.stringify(seen)}`,
+    ignore,
+    fn: () =>
+      withKernel(async (kernel) => {
+        const command = launcherCommand(FAKE_LAUNCHER, "8", kernel, "say:ready", word).join(" ");
+        const { stdout } = await runInTerminal(`env -u NO_COLOR ${environment} ${command}`, []);
+        assertStringIncludes(stdout, seen);
+      }),
+  });
+}
+
+Deno.test({
+  name: "launch() colours nothing on a stderr that is no terminal, though stdout is one",
+  ignore,
+  fn: () =>
+    withKernel(async (kernel) => {
+      const command = launcherCommand(FAKE_LAUNCHER, "8", kernel, "die:why").join(" ");
+      const { stdout } = await runInTerminal(`env -u NO_COLOR TERM=xterm ${command} 2>&1 | cat`, []);
+      assertStringIncludes(stdout, "lguest: The Guest died: why");
+      assert(!stdout.includes("\x1b["));
+    }),
 });

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeError } from "../../lib/cli/messages.ts";
-import { UsageError } from "../../lib/cli/options.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
 import { GuestError } from "../../lib/guest_error.ts";
 
 Deno.test("describeError() gives a user's mistake its own words", () => {

@@ -1,5 +1,9 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { type LaunchOptions, parseCommandLine, parseMemory, usage, UsageError } from "../../lib/cli/options.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { usage } from "../../lib/cli/help.ts";
+import { COMMANDS, type LaunchOptions, OPTIONS } from "../../lib/cli/option_table.ts";
+import { parseMemory } from "../../lib/cli/option_values.ts";
+import { parseCommandLine, wantsJson } from "../../lib/cli/options.ts";
+import { UsageError } from "../../lib/cli/usage_error.ts";
 
 const MIB = 2 ** 20;
 
@@ -131,6 +135,20 @@ Deno.test("parseCommandLine() takes a user, a root directory and a library", () 
   assertEquals([username, chroot, library], ["nobody", "/srv", "l.so"]);
 });
 
+Deno.test("parseCommandLine() takes platform, ABI and device, auto and none unless given", () => {
+  const { platform, engine, abi, device } = parsed("64", "bzImage");
+  assertEquals([platform, engine, abi, device], ["auto", "auto", "auto", undefined]);
+  const words = ["--platform=lguest", "--engine", "lguest", "--abi=2.6.32", "--device=/tmp/lguest"];
+  const given = parsed(...words, "64", "bzImage");
+  assertEquals([given.platform, given.engine, given.abi, given.device], ["lguest", "lguest", "2.6.32", "/tmp/lguest"]);
+});
+
+for (const abi of ["auto", "4.13", "3.11", "2.6.32", "4.13.19"]) {
+  Deno.test(`parseCommandLine() takes --abi=${abi}`, () => {
+    assertEquals(parsed("64", "bzImage", `--abi=${abi}`).abi, abi);
+  });
+}
+
 for (
   const [words, complaint] of [
     [[], "No memory size"],
@@ -140,8 +158,14 @@ for (
     [["64", "bzImage", "--initrd"], "--initrd=FILE"],
     [["64", "bzImage", "--initrd="], "--initrd=FILE"],
     [["64", "bzImage", "--verbose=yes"], "takes no value"],
-    [["64", "bzImage", "--engine=kvm"], "not available yet"],
-    [["64", "bzImage", "--engine=lguest"], "not available yet"],
+    [["64", "bzImage", "--engine=kvm"], "--engine=soft"],
+    [["64", "bzImage", "--engine=lguest", "--platform=pc"], "--engine=soft --platform=pc"],
+    [["64", "bzImage", "--platform=pc", "--engine=lguest"], "--engine=lguest --platform=lguest"],
+    [["64", "bzImage", "--platform=arm"], 'Unknown platform "arm"'],
+    [["64", "bzImage", "--abi=4"], 'ABI "4"'],
+    [["64", "bzImage", "--abi=4.13-rc1"], 'ABI "4.13-rc1"'],
+    [["64", "bzImage", "--abi=2.6.32.69"], 'ABI "2.6.32.69"'],
+    [["64", "bzImage", "--device="], "--device=FILE"],
     [["64", "bzImage", "--engine=fast"], "Unknown engine"],
     [["64", "bzImage", "--unpack=here"], "here"],
     [["64", "bzImage", "--block="], "--block=FILE[,readonly]"],
@@ -151,6 +175,13 @@ for (
     [["64", "bzImage", "--tunnet=10.0.0.1:52:54:00"], "not 6"],
     [["64", "bzImage", "--tunnet=bridge:"], "bridge"],
     [["64", "bzImage", "--rng=yes"], "takes no value"],
+    [["64", "bzImage", "--json=yes"], "takes no value"],
+    [["64", "bzImage", "--log="], "--log=FILE"],
+    [["completions"], "bash, zsh and fish"],
+    [["completions", "tcsh"], 'Unknown shell "tcsh"; there are bash, zsh and fish'],
+    [["completions", "bash", "zsh"], 'no use for "zsh"'],
+    [["man", "64"], 'no use for "64"'],
+    [["doctor", "--frobnicate"], '"--frobnicate"'],
   ] as const
 ) {
   Deno.test(`parseCommandLine() refuses "${words.join(" ")}"`, () => {
@@ -165,8 +196,44 @@ Deno.test("parseCommandLine() grants a wish for help whatever else is missing", 
   assertEquals(parseCommandLine(["64", "bzImage", "--", "--help"]).kind, "run");
 });
 
-Deno.test("usage() has a line for each option", () => {
-  for (const option of ["--initrd=FILE", "--engine=NAME", "--unpack=WHERE", "-v, --verbose", "--help", "--version"]) {
-    assertStringIncludes(usage(), option);
+for (
+  const [words, command] of [
+    [["man"], { kind: "man" }],
+    [["completions", "zsh"], { kind: "completions", shell: "zsh" }],
+    [["-v", "completions", "fish"], { kind: "completions", shell: "fish" }],
+  ] as const
+) {
+  Deno.test(`parseCommandLine() takes "${words.join(" ")}" for a command`, () => {
+    assertEquals(parseCommandLine(words), command);
+  });
+}
+
+Deno.test("parseCommandLine() gives the command doctor the options that it looks at", () => {
+  const command = parseCommandLine(["doctor", "--json", "--device=d"]);
+  assert(command.kind === "doctor");
+  assertEquals([command.options.json, command.options.device], [true, "d"]);
+});
+
+Deno.test("parseCommandLine() takes a kernel of a command's name", () => {
+  assertEquals(parsed("64", "man", "doctor").kernel, "man");
+});
+
+Deno.test("parseCommandLine() takes a file for the log and a wish for JSON", () => {
+  const { log, json } = parsed("64", "bzImage", "--log=l.txt", "--json");
+  assertEquals([log, json], ["l.txt", true]);
+  assertEquals([parsed("64", "bzImage").log, parsed("64", "bzImage").json], [undefined, false]);
+});
+
+Deno.test("wantsJson() finds --json in a command line that is wrong too, but not behind --", () => {
+  assertEquals(wantsJson(["--frobnicate", "--json"]), true);
+  assertEquals(wantsJson(["64", "bzImage", "--", "--json"]), false);
+  assertEquals(wantsJson([]), false);
+});
+
+Deno.test("usage() has a line for each option and each command, none wider than 120", () => {
+  const lines = usage().split("\n");
+  for (const { name, help } of [...OPTIONS, ...COMMANDS]) {
+    assert(lines.some((line) => line.includes(name) && line.endsWith(help)), name);
   }
+  assertEquals(lines.filter((line) => line.length > 120), []);
 });
