@@ -1,7 +1,7 @@
 /**
- * Builds what is native: the C library, which taps, `--chroot` and `--username` need. Then it tries the programs by
- * which the tests ask the processor underneath; the tests build those on their own, so this only tells in one place
- * whether the tools are there.
+ * Builds what is native: the C library, which taps, `--chroot`, `--username` and `/dev/lguest` need. Then it tries the
+ * programs by which the tests ask the processor underneath; the tests build those on their own, so this only tells in
+ * one place whether the tools are there.
  *
  * ```sh
  * deno task build

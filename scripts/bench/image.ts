@@ -1,6 +1,6 @@
 /**
- * Makes what every machine boots: Debian's 686 kernel, and an initramfs of busybox and the phases' program, compiled
- * here. Nothing enters but a directory for the files and the phases' names; paths and the command line leave. Read
+ * Makes what every machine boots: Debian's 686 kernel or another, and an initramfs of busybox and the phases' program,
+ * compiled here. A directory for the files and the phases' names enter; paths and the command line leave. Read
  * next: `guest/phases.c`, `machines.ts`.
  *
  * @module
@@ -44,14 +44,24 @@ export PS1='${PROMPT}'
 ${INIT_SHELL}`;
 }
 
+/** What an {@link Image} is made of. */
+export interface ImageParts {
+  /** RAM in MiB. */
+  readonly memory: number;
+  /** Names of the phases. */
+  readonly phases: readonly string[];
+  /** Path of a kernel that is to be booted instead of Debian's. */
+  readonly kernel?: string | undefined;
+}
+
 /**
  * Fetch the kernel, compile, and write the initramfs.
  *
  * @param directory takes the files
  * @throws {GuestError} if something is missing
  */
-export async function makeImage(directory: string, memory: number, phases: readonly string[]): Promise<Image> {
-  const kernel = await fetchKernel("686");
+export async function makeImage(directory: string, { memory, phases, ...parts }: ImageParts): Promise<Image> {
+  const kernel = parts.kernel ?? await fetchKernel("686");
   const busybox = await Deno.readFile(await fetchBusybox());
   const initrd = join(directory, "bench.cpio");
   const program = await Deno.readFile(await compileProgram("bench/guest/phases.c", directory));

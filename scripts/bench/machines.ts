@@ -14,8 +14,8 @@ import type { MachineName } from "./options.ts";
 
 /** A machine that can be started as often as one likes. */
 export interface Contestant {
-  /** What it is called. */
-  readonly name: MachineName;
+  /** What it is called; `pc` is lguest's other platform. */
+  readonly name: MachineName | "pc";
   /** Its name and version for the table. */
   readonly title: string;
   /** How it is started. */
@@ -54,6 +54,26 @@ function lguest({ memory, kernel, initrd, commandLine }: Image): Contestant {
       arguments: [
         ...["run", "-P", join(ROOT, "main.ts"), "--verbose", `--initrd=${initrd}`],
         ...[`${memory}`, kernel, ...commandLine.split(" ")],
+      ],
+    },
+  };
+}
+
+/**
+ * This program, as a user runs a kernel on one of its platforms. It ends with a line of what it counted.
+ *
+ * @param platform the machine that the kernel finds
+ * @param image what it boots
+ */
+export function platformContestant(platform: "lguest" | "pc", { memory, kernel, initrd }: Image): Contestant {
+  return {
+    name: platform,
+    title: `platform ${platform}`,
+    command: {
+      program: Deno.execPath(),
+      arguments: [
+        ...["run", "-P", join(ROOT, "main.ts"), "--json", `--platform=${platform}`, `--initrd=${initrd}`],
+        ...[`${memory}`, kernel, "panic=-1", ...(platform === "pc" ? ["console=ttyS0"] : [])],
       ],
     },
   };

@@ -3,7 +3,8 @@
  *
  * The machines take turns (A B C A B C …), so that a busy host slows all of them, and what is printed first are ratios
  * of one run of this program: best of all runs, median in parentheses. No test asserts any of it. Read next:
- * `options.ts`, `image.ts`, `machines.ts`, `session.ts`, `extras.ts`, `report.ts`; `devices.ts` for the virtio devices.
+ * `options.ts`, `image.ts`, `machines.ts`, `session.ts`, `extras.ts`, `report.ts`; `devices.ts` for the virtio devices,
+ * `platforms.ts` for a kernel on both platforms.
  *
  * @module
  */
@@ -16,8 +17,9 @@ import { type Image, makeImage } from "./image.ts";
 import type { RunningMachine } from "./machine.ts";
 import { type Contestant, findContestant } from "./machines.ts";
 import { type BenchOptions, parseBenchOptions, USAGE } from "./options.ts";
-import { GUEST_PHASES, type Phase, START } from "./phases.ts";
-import { extrasTable, phaseTable, remarks, type Runs } from "./report.ts";
+import { choosePhases, type Phase, START } from "./phases.ts";
+import { benchPlatforms } from "./platforms.ts";
+import { extrasTable, hostLoad, phaseTable, remarks, type Runs } from "./report.ts";
 import { runSession, type Session } from "./session.ts";
 
 if (import.meta.main) Deno.exit(await bench(Deno.args));
@@ -39,7 +41,8 @@ async function bench(words: readonly string[]): Promise<number> {
       console.log(USAGE);
       return 0;
     }
-    const text = await (options.devices ? benchDevices : benchProcessors)(options, directory, abort.signal);
+    const measure = options.kernel !== undefined ? benchPlatforms : options.devices ? benchDevices : benchProcessors;
+    const text = await measure(options, directory, abort.signal);
     console.log(text);
     if (options.output !== undefined) await Deno.writeTextFile(options.output, text);
     return 0;
@@ -54,19 +57,9 @@ async function bench(words: readonly string[]): Promise<number> {
 /** Run them all; the tables leave. */
 async function benchProcessors(options: BenchOptions, directory: string, abort: AbortSignal): Promise<string> {
   const phases = choosePhases(options.phases);
-  const image = await makeImage(directory, options.memory, phases.map(({ name }) => name));
+  const image = await makeImage(directory, { memory: options.memory, phases: phases.map(({ name }) => name) });
   const contestants = await findContestants(options, image);
   return report([START, ...phases], await runAll(contestants, options, abort), options);
-}
-
-function choosePhases(names: readonly string[]): Phase[] {
-  const unknown = names.find((name) => !GUEST_PHASES.some((phase) => phase.name === name));
-  if (unknown !== undefined) {
-    throw new GuestError(
-      `No phase is called "${unknown}"; there are ${GUEST_PHASES.map(({ name }) => name).join(", ")}`,
-    );
-  }
-  return GUEST_PHASES.filter(({ name }) => names.length === 0 || names.includes(name));
 }
 
 async function findContestants(options: BenchOptions, image: Image): Promise<Contestant[]> {
@@ -127,10 +120,4 @@ function extrasSection(all: readonly Runs[]): string[] {
     "RAM that are resident. Idle: the process's user and system time over 10 s at the shell's prompt. Echo: from a byte " +
     "written to the process's stdin to the shell's answer on its stdout, 50 times.",
   ];
-}
-
-/** A busy host makes times long and ratios rough; whoever reads them should know. */
-function hostLoad(): string {
-  const [load = 0] = Deno.loadavg();
-  return `${navigator.hardwareConcurrency} processors, load ${load.toFixed(1)} (a quiet host has about 1)`;
 }

@@ -26,6 +26,8 @@ export interface BenchOptions {
   readonly extras: boolean;
   /** Measure disk, console and network instead of the CPU. */
   readonly devices: boolean;
+  /** Path of a kernel that is to be compared on both platforms instead. */
+  readonly kernel: string | undefined;
   /** Where the Markdown table goes besides the screen. */
   readonly output: string | undefined;
   /** Only tell how to call this. */
@@ -39,6 +41,7 @@ export const USAGE = `Usage: deno task bench [options]
   --machines=A,B    of ${MACHINE_NAMES.join(",")} (all)
   --phases=A,B      phases in the Guest (all)
   --devices         disk, console and network instead of the CPU; needs root
+  --kernel=FILE     a kernel with CONFIG_LGUEST_GUEST on platform lguest, as a ratio to the same on platform pc
   --quick           leave out memory, idle CPU use and echo; with --devices run fio for a shorter time
   --output=FILE     write the Markdown table there, too`;
 
@@ -49,11 +52,11 @@ export const USAGE = `Usage: deno task bench [options]
  */
 export function parseBenchOptions(words: readonly string[]): BenchOptions {
   const args = parseArgs([...words], {
-    string: ["runs", "memory", "machines", "phases", "output"],
+    string: ["runs", "memory", "machines", "phases", "kernel", "output"],
     boolean: ["quick", "devices", "help"],
     default: { runs: "3", memory: "256" },
   });
-  const known = new Set(["runs", "memory", "machines", "phases", "output", "quick", "devices", "help"]);
+  const known = new Set(["runs", "memory", "machines", "phases", "kernel", "output", "quick", "devices", "help"]);
   const unknown = args._[0] ?? Object.keys(args).find((name) => name !== "_" && !known.has(name));
   if (unknown !== undefined) throw new GuestError(`Nothing is called "${unknown}" here; --help tells what is`);
   return {
@@ -63,6 +66,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions {
     phases: list(args.phases ?? ""),
     extras: !args.quick,
     devices: args.devices,
+    kernel: args.kernel,
     output: args.output,
     help: args.help,
   };

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { GuestError } from "../../lib/guest_error.ts";
+
 /** One row of the table. */
 export interface Phase {
   /** What the Guest's markers call it. */
@@ -30,3 +32,19 @@ export const GUEST_PHASES: readonly Phase[] = [
   { name: "ash", title: "shell loop, 20,000 iterations" },
   { name: "forkexec", title: "200 `fork` + `exec`" },
 ];
+
+/**
+ * Those phases that somebody asked for, in their order.
+ *
+ * @param names their names; all if there are none
+ * @throws {GuestError} if there is no such phase
+ */
+export function choosePhases(names: readonly string[]): Phase[] {
+  const unknown = names.find((name) => !GUEST_PHASES.some((phase) => phase.name === name));
+  if (unknown !== undefined) {
+    throw new GuestError(
+      `No phase is called "${unknown}"; there are ${GUEST_PHASES.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  return GUEST_PHASES.filter(({ name }) => names.length === 0 || names.includes(name));
+}

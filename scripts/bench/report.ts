@@ -12,9 +12,9 @@ import type { Session } from "./session.ts";
 import { markdown, summarize, type Summary } from "./table.ts";
 
 /** All runs of one machine. */
-export interface Runs {
+export interface Runs<Measured = Extras> {
   readonly contestant: Contestant;
-  readonly sessions: readonly Session<Extras>[];
+  readonly sessions: readonly Session<Measured>[];
 }
 
 /** The Guest's clock may differ from the host's by this much before the report mentions it. */
@@ -26,7 +26,7 @@ const CLOCK_FLOOR = 50;
 export type Figure = "host" | "cpu";
 
 /** The table of phases. */
-export function phaseTable(phases: readonly Phase[], all: readonly Runs[], figure: Figure): string {
+export function phaseTable(phases: readonly Phase[], all: readonly Runs<unknown>[], figure: Figure): string {
   const ours = all.find(({ contestant }) => contestant.name === "lguest");
   const others = ours ? all.filter((runs) => runs !== ours) : [];
   const head = [
@@ -58,7 +58,7 @@ export function extrasTable(all: readonly Runs[]): string {
 }
 
 /** Lines about what went wrong: runs that ended early, results that differ, clocks that differ. */
-export function remarks(phases: readonly Phase[], all: readonly Runs[]): string[] {
+export function remarks(phases: readonly Phase[], all: readonly Runs<unknown>[]): string[] {
   const lines: string[] = [];
   for (const { contestant, sessions } of all) {
     for (const [i, { failure }] of sessions.entries()) {
@@ -85,7 +85,7 @@ export function remarks(phases: readonly Phase[], all: readonly Runs[]): string[
 }
 
 /** Every run's time of a phase. */
-function timesOf({ sessions }: Runs, name: string, figure: Figure): Summary | undefined {
+function timesOf({ sessions }: Runs<unknown>, name: string, figure: Figure): Summary | undefined {
   return summarize(
     sessions.flatMap(({ timings }) => timings.filter((timing) => timing.name === name).map((timing) => timing[figure])),
   );
@@ -120,4 +120,10 @@ function beyondCell(memory: MemoryUse | undefined): string {
 
 function mib(bytes: number | undefined): string {
   return bytes === undefined ? "–" : (bytes / 2 ** 20).toFixed(0);
+}
+
+/** A busy host makes times long and ratios rough; whoever reads them should know. */
+export function hostLoad(): string {
+  const [load = 0] = Deno.loadavg();
+  return `${navigator.hardwareConcurrency} processors, load ${load.toFixed(1)} (a quiet host has about 1)`;
 }
