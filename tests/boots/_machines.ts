@@ -4,7 +4,9 @@
  * ended. Read next: `_shell.ts`.
  */
 import { fromFileUrl } from "@std/path";
-import { Guest, type GuestOptions, type StopReason } from "../../lib/mod.ts";
+import type { StopReason } from "../../lib/engine/engine.ts";
+import { Guest } from "../../lib/guest.ts";
+import type { GuestOptions } from "../../lib/guest_options.ts";
 import { Conversation } from "./_conversation.ts";
 import { Shell } from "./_shell.ts";
 
