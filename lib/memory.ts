@@ -14,11 +14,14 @@ export class GuestMemoryError extends RangeError {
   override name = "GuestMemoryError";
 }
 
-/** Bytes below the Guest's RAM that the engine keeps for itself, but for {@link ATTENTION_AT}. */
+/** Bytes below the Guest's RAM that the engine keeps for itself, but for {@link ATTENTION_AT} and the word behind it. */
 export const ENGINE_RESERVED = 2 << 20;
 
 /** Where the virtual CPU's attention word stands there (`platform/attention.ts`): generated code looks at it too. */
 export const ATTENTION_AT: number = ENGINE_RESERVED - 64;
+
+/** Where its pause word stands (`platform/pause.ts`). */
+const PAUSE_AT = ATTENTION_AT + 4;
 
 /** The largest RAM in bytes: below the PC's hole for devices at 0xE000_0000, and what one 32-bit memory can hold. */
 export const MAX_RAM = 0xe000_0000;
@@ -59,6 +62,11 @@ export class GuestMemory {
   /** The word by which other threads ask the virtual CPU to look (`platform/attention.ts`). */
   get attention(): Int32Array<SharedArrayBuffer> {
     return new Int32Array(this.memory.buffer as unknown as SharedArrayBuffer, ATTENTION_AT, 1);
+  }
+
+  /** The word by which other threads have the virtual CPU stand still (`platform/pause.ts`). */
+  get pause(): Int32Array<SharedArrayBuffer> {
+    return new Int32Array(this.memory.buffer as unknown as SharedArrayBuffer, PAUSE_AT, 1);
   }
 
   /**

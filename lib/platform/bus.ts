@@ -61,6 +61,8 @@ export class AddressSpace implements Bus {
   /** Number 0 is no range: what the table holds where nothing answers. */
   #ranges: (Range | undefined)[] = [undefined];
   #last: Range | undefined;
+  /** Accesses since it was made; one that is split counts once. */
+  accesses = 0;
   readonly #table: Uint16Array;
 
   /**
@@ -104,19 +106,32 @@ export class AddressSpace implements Bus {
 
   /** Read; an access that no single device covers is split into bytes, unclaimed ones read as 0xFF. */
   read(address: number, width: Width): number {
+    this.accesses++;
     const range = this.#find(address);
     if (range && address + width <= range.end) return range.device.read(address - range.start, width);
-    if (width === 1) return 0xff;
     let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.read(address + i, 1);
+    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.#readByte(address + i);
     return value;
   }
 
   /** Write; split as {@link read} does. */
   write(address: number, width: Width, value: number): void {
+    this.accesses++;
     const range = this.#find(address);
     if (range && address + width <= range.end) range.device.write(address - range.start, width, value);
-    else if (width !== 1) { for (let i = 0; i < width; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff); }
+    else if (width !== 1) {
+      for (let i = 0; i < width; i++) this.#writeByte(address + i, (value >>> (8 * i)) & 0xff);
+    }
+  }
+
+  #readByte(address: number): number {
+    const range = this.#find(address);
+    return range ? range.device.read(address - range.start, 1) : 0xff;
+  }
+
+  #writeByte(address: number, value: number): void {
+    const range = this.#find(address);
+    range?.device.write(address - range.start, 1, value);
   }
 
   #overlapping(start: number, end: number): Range | undefined {

@@ -19,11 +19,13 @@ import { ECAM_BUS_SIZE, EcamRegion } from "../../pci/ecam.ts";
 import { assignResources } from "../../pci/firmware.ts";
 import { CONFIG_PORT_COUNT, CONFIG_PORTS, ConfigPorts, createHostBridge } from "../../pci/host_bridge.ts";
 import { SharedLine } from "../../pci/shared_line.ts";
+import { type Statistics, sumTraffic } from "../../statistics.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { VirtioPciTransport } from "../../virtio/pci_transport.ts";
 import { ATTENTION_TERMINATE } from "../attention.ts";
 import { AddressSpace, type BusDevice } from "../bus.ts";
 import type { ConsoleBackend } from "../console.ts";
+import { createHostClock } from "../host_clock.ts";
 import type { Clock, Timed } from "../interrupt.ts";
 import { writeAcpiTables } from "./acpi.ts";
 import { Pic } from "./pic.ts";
@@ -33,15 +35,6 @@ import { ECAM_BASE, PCI_HOLE, PCI_IRQS, pciIrq, PM_BASE, PORT_SPACE, SCI_IRQ } f
 import { Rtc } from "./rtc.ts";
 import { KeyboardReset, ResetControl, SystemControlA, SystemControlB } from "./system_control.ts";
 import { Uart } from "./uart.ts";
-
-/**
- * A {@link Clock} that starts now. `performance.now()` gives nanosecond steps in Deno 2.9, on the main thread and in
- * Workers alike, and takes 0.1 µs (measured: the smallest step between two calls is one call's time).
- */
-export function createHostClock(): Clock {
-  const start = performance.now();
-  return { now: () => Math.round((performance.now() - start) * 1e6) };
-}
 
 /** What a {@link PcMachine} is made of. */
 export interface PcOptions {
@@ -55,6 +48,8 @@ export interface PcOptions {
   readonly clock?: Clock;
   /** The host's wall clock in milliseconds since 1970, UTC; by default `Date.now`. */
   readonly wallClock?: () => number;
+  /** Called when another thread wants attention: may block for as long as the CPU is to stand still (`../pause.ts`). */
+  readonly hold?: () => void;
   /** Hears what `--verbose` prints of PCI and its devices; without it there is nothing to do for that. */
   readonly log?: (line: string) => void;
 }
@@ -77,9 +72,12 @@ export class PcMachine implements Machine {
   readonly #timed: Timed[] = [];
   readonly #resettable: { reset(): void }[] = [];
   readonly #log: PcOptions["log"];
+  readonly #hold: PcOptions["hold"];
   readonly #pci: PciBus;
   readonly #pciLines: ReadonlyMap<number, SharedLine>;
   readonly #transports: VirtioPciTransport[] = [];
+  readonly #devices: VirtioDevice[] = [];
+  #halts = 0;
   #stopped: StopReason | undefined;
 
   /**
@@ -91,6 +89,7 @@ export class PcMachine implements Machine {
     const clock = options.clock ?? createHostClock();
     this.#clock = clock;
     this.#log = options.log;
+    this.#hold = options.hold;
     this.#memory = options.memory;
     this.#attention = options.attention ?? options.console.attention ??
       new Int32Array(new SharedArrayBuffer(4));
@@ -158,7 +157,7 @@ export class PcMachine implements Machine {
     return deadline;
   }
 
-  /** Let devices act that are due, and look where other threads asked us to. Never blocks. */
+  /** Let devices act that are due, and look where other threads asked us to. Blocks only while the machine is paused. */
   poll(): void {
     if (Atomics.load(this.#attention, 0) !== 0) this.#attend();
     const now = this.#clock.now();
@@ -173,7 +172,10 @@ export class PcMachine implements Machine {
     this.poll();
     if (this.interrupts.pending || this.#stopped) return;
     const remaining = this.deadline() - this.#clock.now();
-    if (remaining >= SHORTEST_SLEEP) Atomics.wait(this.#attention, 0, 0, remaining / 1e6);
+    if (remaining >= SHORTEST_SLEEP) {
+      this.#halts++;
+      Atomics.wait(this.#attention, 0, 0, remaining / 1e6);
+    }
     this.poll();
   }
 
@@ -199,6 +201,7 @@ export class PcMachine implements Machine {
     const number = this.#pci.add(transport.function);
     transport.function.connect(this.#pciLines.get(pciIrq(number))!.input());
     this.#transports.push(transport);
+    this.#devices.push(device);
     this.#log?.(`device ${number}: ${description}`);
     return number;
   }
@@ -211,14 +214,29 @@ export class PcMachine implements Machine {
     for (const transport of this.#transports) transport.reset();
     for (const device of this.#resettable) device.reset();
     writeAcpiTables(this.#memory);
-    assignResources(this.#pci, PCI_HOLE, pciIrq);
+    assignResources(this.#pci, PCI_HOLE, { irqOf: pciIrq });
     // INTx is level-triggered: a kernel without ACPI relies on the firmware to have said so.
     this.interrupts.elcr.write(0, 2, PCI_IRQS.reduce((bits, irq) => bits | 1 << irq, 0));
     if (this.#stopped?.kind !== "terminated") this.#stopped = undefined;
   }
 
+  /** What was counted since the machine was made, over all resets; a halt is counted when it sleeps. */
+  statistics(): Statistics {
+    return {
+      exits: {
+        port: this.ports.accesses,
+        mmio: this.mmio.accesses,
+        interrupt: this.interrupts.taken,
+        halt: this.#halts,
+      },
+      bytes: sumTraffic(this.#devices),
+    };
+  }
+
   #attend(): void {
-    const bits = Atomics.exchange(this.#attention, 0, 0);
+    let bits = Atomics.exchange(this.#attention, 0, 0);
+    this.#hold?.();
+    bits |= Atomics.exchange(this.#attention, 0, 0);
     // Whoever wants the end gets it, also where the Guest has just asked for a reset.
     if (bits & ATTENTION_TERMINATE) this.#stopped = { kind: "terminated" };
     this.#uart.attend();

@@ -253,6 +253,8 @@ export class Pic implements InterruptSource {
   readonly elcr: ByteDevice;
   readonly #master: Chip;
   readonly #slave: Chip;
+  /** Interrupts that the CPU has taken since the controllers were made. */
+  taken = 0;
   /** Whether an interrupt waits to be taken: the first controller's INT wire. */
   pending = false;
 
@@ -290,6 +292,7 @@ export class Pic implements InterruptSource {
 
   /** The CPU takes the interrupt: its vector. */
   acknowledge(): number {
+    this.taken++;
     const { irq, spurious } = this.#master.acknowledge();
     if (irq !== CASCADE || spurious) return this.#master.vector(irq);
     return this.#slave.vector(this.#slave.acknowledge().irq);
