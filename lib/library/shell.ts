@@ -109,9 +109,13 @@ export class ConsoleShell {
   async #recover(probe: string, answer: Answer): Promise<void> {
     const acknowledged = answer.acknowledged(0).then(() => this.#isGivenUp = false);
     for (let patience = RECOVER_MS; this.#isGivenUp && !answer.isOver; patience *= 2) {
-      await this.#type(`${INTERRUPT}${probe}`);
       let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([acknowledged, new Promise<void>((resolve) => timer = setTimeout(resolve, patience))]);
+      const wait = (ms: number) => new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+      await this.#console.write(INTERRUPT);
+      // A shell that hears of the signal when it has read the next line forgets that, too.
+      await wait(patience / 5);
+      await this.#type(probe);
+      await Promise.race([acknowledged, wait(patience)]);
       clearTimeout(timer);
     }
   }
